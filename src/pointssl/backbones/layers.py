@@ -1,0 +1,63 @@
+"""The blocks that all point networks are made of: a shared layer on every point, and the same layer pooled by max."""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@final
+class PointLayer(nn.Module):
+    """Linear map, batch norm over all points of the batch, leaky ReLU (slope 0 is a ReLU, slope 1 no activation)."""
+
+    def __init__(self, in_dim: int, out_dim: int, slope: float = 0.0) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_dim, out_dim, bias=False)  # the norm's shift is the bias
+        self.norm = nn.BatchNorm1d(out_dim)
+        self.slope = slope
+
+    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n e"]:
+        """Map every point alike."""
+        return self.activate(self.linear(x))
+
+    def activate(self, x: Float[Tensor, "b n e"]) -> Float[Tensor, "b n e"]:
+        """Normalise and activate what the linear map gave."""
+        normed: Tensor = self.norm(x.flatten(0, 1)).view_as(x)
+        return normed if self.slope == 1.0 else nn.functional.leaky_relu(normed, self.slope)
+
+
+@final
+class MaxPoolLayer(nn.Module):
+    """A `PointLayer` followed by the max over the points of each cloud."""
+
+    def __init__(self, in_dim: int, out_dim: int, slope: float = 0.0) -> None:
+        super().__init__()
+        self.layer = PointLayer(in_dim, out_dim, slope)
+
+    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b e"]:
+        """Return one vector per cloud."""
+        y: Tensor = self.layer(x)
+        return y.amax(dim=1)
+
+
+def mlp(widths: tuple[int, ...], dropout: float = 0.0) -> nn.Sequential:
+    """Layers on vectors: linear, batch norm, ReLU and dropout between `widths`; the last layer is linear alone."""
+    layers: list[nn.Module] = []
+    for in_dim, out_dim in zip(widths[:-2], widths[1:-1], strict=True):
+        layers += [nn.Linear(in_dim, out_dim, bias=False), nn.BatchNorm1d(out_dim), nn.ReLU()]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))
+
+
+def require_points(xyz: Float[Tensor, "b n 3"], needed: int, network: str) -> None:
+    """Raise ValueError when the clouds of a batch have fewer points than `network` can work with."""
+    if xyz.shape[1] < needed:
+        raise ValueError(f"points per cloud must be at least {needed} for {network}, got {xyz.shape[1]}")
+
+
+def orthogonality(transform: Float[Tensor, "b d d"]) -> Float[Tensor, ""]:
+    """Mean over the batch of the Frobenius norm of I - A Aᵀ, which keeps a learned transform near a rotation."""
+    eye = torch.eye(transform.shape[-1], dtype=transform.dtype, device=transform.device)
+    return torch.linalg.matrix_norm(eye - transform @ transform.mT).mean()

@@ -1,0 +1,55 @@
+"""One cloud as it lies in a file, and what a data set must offer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, Int64, Shaped
+
+Points = Float32[np.ndarray, "n 3"]
+Channel = Shaped[np.ndarray, "n c"]
+Labels = Int64[np.ndarray, " m"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """Points with named channels: `normal` (n, 3), `color` (n, 3) in [0, 1], `intensity` (n, 1), `part` (n, 1) int."""
+
+    points: Points
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    label: int | None = None
+    """Index into the data set's `classes`; None for unlabelled data."""
+    name: str = ""
+    """What to call the cloud in tables and pictures."""
+    origin: str = ""
+    """The file (and the place in it) that the cloud was read from."""
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """A sequence of clouds, one split of a data set; the same index always gives the same cloud."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in tables, split included: `modelnet40/train`."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names; empty for unlabelled data."""
+
+    @property
+    def labels(self) -> Labels | None:
+        """Class of every cloud, or None for unlabelled data."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest that changes when the content does; kept in every run's record."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Cloud:
+        """Return the cloud with everything that is known of it; raises IndexError past the end."""
+
+    def xyz(self, index: int) -> Points:
+        """Return the coordinates alone, as cheaply as the storage allows; all stored points, stored order."""

@@ -1,0 +1,25 @@
+"""Pretext tasks, one paper a file: each maps a batch of unlabelled clouds to a loss.
+
+`METHODS` is the whole list: name, settings, class. Adding one is a file here, its test, its page under docs/methods, a
+line below and a recipe; the contract tests fail until all five exist.
+"""
+
+from pointssl.backbones.base import Backbone
+from pointssl.methods.base import PretextMethod
+from pointssl.methods.parae import ParAE, ParAEConfig
+
+MethodConfig = ParAEConfig
+METHODS: dict[str, tuple[type[MethodConfig], type[ParAE]]] = {
+    "parae": (ParAEConfig, ParAE),
+}
+
+
+def build_method(config: MethodConfig, backbone: Backbone) -> PretextMethod:
+    """Return the method that `config` describes, around `backbone`."""
+    for settings, method in METHODS.values():
+        if isinstance(config, settings):
+            return method(backbone, config)
+    raise ValueError(f"config must be settings of one of {sorted(METHODS)}, got {type(config).__name__}")
+
+
+__all__ = ["METHODS", "MethodConfig", "ParAE", "ParAEConfig", "PretextMethod", "build_method"]

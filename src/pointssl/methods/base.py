@@ -1,0 +1,25 @@
+"""The contract of every pretext task: a batch of unlabelled clouds in, a loss out."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import nn
+
+from pointssl.backbones.base import Backbone
+from pointssl.types import CloudBatch, StepOutput
+
+
+class PretextMethod(nn.Module, ABC):
+    """Owns the backbone that is kept and whatever is thrown away after pre-training."""
+
+    backbone: Backbone
+
+    @abstractmethod
+    def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:
+        """Score one batch; the loss is computed here, in float32, so that any wrapper can be put around it.
+
+        `generator` drives every random choice of the method; methods without randomness ignore it.
+        """
+
+    def after_step(self, progress: float) -> None:
+        """Update what follows the weights (EMA teachers, ramps); `progress` runs from 0 to 1 over training."""

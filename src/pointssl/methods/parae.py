@@ -1,0 +1,81 @@
+"""ParAE: a cloud must be explained by the Gaussian mixture that its own soft partition implies.
+
+Source: B. Eckart, W. Yuan, C. Liu, J. Kautz, "Self-Supervised Learning on 3D Point Clouds by Learning Discrete
+Generative Models", CVPR 2021. The paper gives neither a floor on the covariances nor the head's widths; both are ours
+(docs/methods/parae.md). The loss is the mean over points, a constant factor away from the paper's sum.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pointssl.backbones.base import Backbone
+from pointssl.backbones.heads import PointHead
+from pointssl.methods.base import PretextMethod
+from pointssl.ops import mixture
+from pointssl.types import CloudBatch, StepOutput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParAEConfig:
+    """Settings of the ParAE pretext task."""
+
+    components: int = 32
+    """Gaussians in the bottleneck (J in the paper), at least 2."""
+    floor: float = 1e-4
+    """Variance added to every axis of every Gaussian, in squared cloud radii; the loss depends on it."""
+    covariance: mixture.Covariance = "full"
+    """Shape of the Gaussians; the paper's is full."""
+    head: tuple[int, ...] = (512, 256, 128)
+    """Widths of the layers between the features and the logits."""
+
+    def __post_init__(self) -> None:
+        if self.components < 2:
+            raise ValueError(f"components must be at least 2, got {self.components}")
+        if self.floor <= 0:
+            raise ValueError(f"floor must be positive, got {self.floor}; flat parts have no inverse without it")
+        if not self.head or min(self.head) < 1:
+            raise ValueError(f"head must be positive widths, at least one, got {self.head}")
+
+
+@final
+class ParAE(PretextMethod):
+    """Predicts the soft partition; the loss is the mean negative log likelihood per point, in nats."""
+
+    def __init__(self, backbone: Backbone, config: ParAEConfig) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = PointHead(backbone.point_dim, backbone.pooled_dim, config.components, config.head)
+        self.config = config
+
+    def partition_logits(self, xyz: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n j"]:
+        """Scores of every point for every component; their softmax is the soft partition."""
+        scores: Tensor = self.head(self.backbone(xyz))
+        return scores
+
+    def fit(self, xyz: Float[Tensor, "b n 3"]) -> mixture.Mixture:
+        """Return the mixture that the network sees in each cloud."""
+        return self._fit(xyz, self.partition_logits(xyz).float().softmax(dim=-1))
+
+    def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:  # noqa: ARG002
+        """Score one batch; there is no randomness in the method."""
+        logits = self.partition_logits(batch.xyz)
+        # Autocast would run the products of the loss in bf16, where flat clouds have no Cholesky factor.
+        with torch.autocast(batch.xyz.device.type, enabled=False):
+            xyz, assignment = batch.xyz.float(), logits.float().softmax(dim=-1)
+            fitted = self._fit(xyz, assignment)
+            loss = -mixture.log_density(xyz, fitted).mean()
+            with torch.no_grad():
+                logs = {
+                    "nll": loss.detach(),
+                    "effective_components": mixture.effective_components(fitted.weight).mean(),
+                    "mean_max_assignment": assignment.amax(dim=-1).mean(),
+                    "smallest_variance": mixture.smallest_eigenvalue(fitted.cov).amin(),
+                }
+        return StepOutput(loss=loss, logs=logs)
+
+    def _fit(self, xyz: Float[Tensor, "b n 3"], assignment: Float[Tensor, "b n j"]) -> mixture.Mixture:
+        return mixture.fit(xyz, assignment, floor=self.config.floor, covariance=self.config.covariance)
