@@ -34,7 +34,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         try:
             yield partial
             _flush(partial)
-            os.replace(partial, path)
+            partial.replace(path)
             _flush(path.parent)
         finally:
             partial.unlink(missing_ok=True)
@@ -51,7 +51,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield partial
             for file in sorted(partial.rglob("*")):
                 _flush(file)
-            os.replace(partial, path)
+            partial.replace(path)
             _flush(path.parent)
         finally:
             shutil.rmtree(partial, ignore_errors=True)

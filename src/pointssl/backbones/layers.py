@@ -1,5 +1,6 @@
 """The blocks that all point networks are made of: a shared layer on every point, and the same layer pooled by max."""
 
+from itertools import pairwise
 from typing import final
 
 import torch
@@ -44,7 +45,7 @@ class MaxPoolLayer(nn.Module):
 def mlp(widths: tuple[int, ...], dropout: float = 0.0) -> nn.Sequential:
     """Layers on vectors: linear, batch norm, ReLU and dropout between `widths`; the last layer is linear alone."""
     layers: list[nn.Module] = []
-    for in_dim, out_dim in zip(widths[:-2], widths[1:-1], strict=True):
+    for in_dim, out_dim in pairwise(widths[:-1]):
         layers += [nn.Linear(in_dim, out_dim, bias=False), nn.BatchNorm1d(out_dim), nn.ReLU()]
         if dropout:
             layers.append(nn.Dropout(dropout))

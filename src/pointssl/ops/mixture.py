@@ -51,7 +51,7 @@ def fit(
     moments = assignment.mT @ _monomials(xyz)  # (b, j, 10)
     mass = moments[..., :1].clamp_min(SMALLEST_MASS)
     mean = moments[..., 1:4] / mass
-    # Written as E[p pᵀ] - μ μᵀ: the points are centred, so at the default floor this is good to 3e-4 nats on flat clouds.
+    # E[p pᵀ] - μ μᵀ: with centred points and the default floor this is good to 3e-4 nats on flat clouds in float32.
     second = _symmetric(moments[..., 4:] / mass)
     scatter = second - (moments[..., :1] / mass * mean)[..., None] * mean[..., None, :]
     eye = torch.eye(3, dtype=xyz.dtype, device=xyz.device)
@@ -141,8 +141,8 @@ def _determinant(m: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:
 def _inverse_and_log_det(m: Float[Tensor, "b j 3 3"]) -> tuple[Float[Tensor, "b j 3 3"], Float[Tensor, "b j"]]:
     """Inverse and log determinant of symmetric positive definite matrices through their Cholesky factor, unrolled.
 
-    The unrolled factor costs a dozen elementwise operations, where a call of the linear-algebra library per matrix would
-    cost more than everything else in the loss; and unlike the adjugate it loses nothing to cancellation on flat parts.
+    Unrolled it costs a few dozen elementwise operations; one call of the linear-algebra library per matrix would cost
+    more than everything else in the loss. Unlike the adjugate it loses nothing to cancellation on flat parts.
     """
     a, b, c = m[..., 0, 0], m[..., 1, 0], m[..., 2, 0]
     l00 = a.sqrt()
