@@ -1,0 +1,165 @@
+"""Generated shapes with labels, parts and normals: the data set that needs no download.
+
+Every cloud is a function of (seed, index): a family is drawn parametrically with parts that come and go, stretched,
+turned, tilted, sampled by area, jittered as a scanner would. Families share parts and silhouettes on purpose. z is up;
+clouds are centred and their farthest point lies at radius 1.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import final
+
+import numpy as np
+from numpy.random import Generator
+
+from pointssl.data.cloud import Cloud, Labels, Points
+from pointssl.data.splits import check_split
+from pointssl.data.synthetic import furniture
+from pointssl.data.synthetic.mesh import Mesh, joined, sample_surface
+from pointssl.data.synthetic.pieces import Pieces, chance, within
+from pointssl.errors import SettingError
+
+VERSION = 1
+"""Raise it whenever any cloud changes: it is part of the fingerprint of every run."""
+
+FAMILIES: dict[str, Callable[[Generator], Pieces]] = {
+    "armchair": furniture.armchair,
+    "bed": furniture.bed,
+    "bench": furniture.bench,
+    "bookshelf": furniture.bookshelf,
+    "cabinet": furniture.cabinet,
+    "chair": furniture.chair,
+    "desk": furniture.desk,
+    "lamp": furniture.lamp,
+    "sofa": furniture.sofa,
+    "stool": furniture.stool,
+    "table": furniture.table,
+}
+"""Class name to the function that draws one shape of it."""
+
+PARTS = (
+    "arm",
+    "back",
+    "body",
+    "content",
+    "cushion",
+    "drawer",
+    "handle",
+    "leg",
+    "seat",
+    "shade",
+    "shelf",
+    "side",
+    "stem",
+    "top",
+)  # fmt: skip
+"""Part names, shared by all families; the `part` channel holds indices into them."""
+
+CACHE_BYTES = 256 * 2**20
+"""Coordinates are kept once made, up to this much memory."""
+
+
+def pose(mesh: Mesh, rng: Generator) -> Mesh:
+    """Stretch each axis, turn around the vertical by up to 60 degrees either way, tilt by a few degrees."""
+    stretch = np.exp(rng.normal(0, 0.12, 3))
+    yaw, roll, pitch = within(rng, -np.pi / 3, np.pi / 3), rng.normal(0, 0.05), rng.normal(0, 0.05)
+    c, s = np.cos(yaw), np.sin(yaw)
+    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
+    tilt = np.array([[1, 0, pitch], [0, 1, -roll], [-pitch, roll, 1.0]])
+    tilt = np.linalg.qr(tilt)[0]
+    tilt *= np.sign(np.diag(tilt))  # the rotation nearest to the small tilt, without a flip
+    return Mesh((mesh.vertices * stretch) @ (tilt @ turn).T, mesh.faces)
+
+
+def unit_ball(points: Points) -> Points:
+    """Centre on the mean and put the farthest point at radius 1."""
+    centred = points - points.mean(0)
+    scaled: Points = centred / np.float32(np.sqrt((centred * centred).sum(1).max()))
+    return scaled
+
+
+def draw(family: str, points: int, rng: Generator) -> Cloud:
+    """Draw one cloud of a family with the channels `normal` and `part`."""
+    pieces = FAMILIES[family](rng)
+    mesh = pose(joined([m for _, m in pieces]), rng)
+    xyz, normal, face = sample_surface(mesh, points, rng)
+    owner = np.repeat([PARTS.index(name) for name, _ in pieces], [len(m.faces) for _, m in pieces])
+    xyz = unit_ball(xyz)
+    noise = within(rng, 0.0, 0.02) if chance(rng, 0.8) else 0.0
+    xyz = unit_ball(xyz + rng.normal(0, noise, xyz.shape).astype(np.float32))
+    return Cloud(points=xyz, channels={"normal": normal, "part": owner[face][:, None].astype(np.int64)})
+
+
+@final
+class SyntheticShapes:
+    """`count` generated clouds, two thirds of them for training, one third for testing, classes balanced in both."""
+
+    def __init__(self, count: int = 600, seed: int = 0, split: str = "all", *, points: int = 2048) -> None:
+        if count < 1:
+            raise SettingError(f"the number of synthetic shapes must be at least 1, got {count}")
+        if seed < 0:
+            raise SettingError(f"the seed of synthetic shapes must be at least 0, got {seed}")
+        if points < 1:
+            raise ValueError(f"points must be at least 1, got {points}")
+        check_split(split, ("train", "test"), "synthetic")
+        index = np.arange(count, dtype=np.int64)
+        test = index % 3 == 2
+        # Counting within each split keeps the classes of both balanced, whatever `count` is.
+        rank = np.where(test, index // 3, index - (index + 1) // 3)
+        chosen = {"all": index >= 0, "train": ~test, "test": test}[split]
+        if not chosen.any():
+            raise SettingError(f"synthetic:{count} leaves no cloud in '{split}'; ask for at least 3 shapes")
+        self._index = index[chosen]
+        self._labels: Labels = (rank % len(FAMILIES))[chosen]
+        self._seed, self._points = seed, points
+        self._name = f"synthetic:{count}:{seed}/{split}"
+        self._fingerprint = hashlib.sha256(repr((VERSION, count, seed, split, points)).encode()).hexdigest()
+        self._kept: dict[int, Points] = {}
+
+    @property
+    def name(self) -> str:
+        """`synthetic:600:0/train`: count, seed and split."""
+        return self._name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The families, in alphabetical order."""
+        return tuple(FAMILIES)
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """What the numbers in the `part` channel mean."""
+        return PARTS
+
+    @property
+    def labels(self) -> Labels:
+        """Family of every cloud."""
+        return self._labels
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the generator's version and arguments."""
+        return self._fingerprint
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, index: int) -> Cloud:
+        """Draw the cloud again; the same index always gives the same cloud."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"{self.name} has {len(self)} clouds, there is no cloud {index}")
+        index %= len(self)
+        number, label = int(self._index[index]), int(self._labels[index])
+        family = self.classes[label]
+        cloud = draw(family, self._points, np.random.default_rng((self._seed, number)))
+        return Cloud(cloud.points, cloud.channels, label, f"{family}_{number:05d}", f"synthetic:{self._seed}#{number}")
+
+    def xyz(self, index: int) -> Points:
+        """Return the coordinates, remembered up to a fixed amount of memory; do not write into them."""
+        index = range(len(self))[index]
+        kept = self._kept.get(index)
+        if kept is None:
+            kept = self[index].points
+            if (len(self._kept) + 1) * kept.nbytes <= CACHE_BYTES:
+                self._kept[index] = kept
+        return kept
