@@ -1,0 +1,31 @@
+"""PLY, text or binary, mesh or cloud; every property of the vertices that has a known meaning becomes a channel."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pointssl.data.cloud import Cloud
+from pointssl.data.formats.cloud import make_cloud
+from pointssl.data.formats.columns import channels_by_name
+from pointssl.data.formats.meshes import sample_mesh
+
+
+def read_ply(path: Path, points: int, seed: int) -> Cloud:
+    """Return the vertices of a PLY without faces, or `points` points of the surface of one with faces."""
+    from trimesh.exchange.ply import load_ply
+
+    with path.open("rb") as file:
+        loaded = load_ply(file)
+    element = loaded["metadata"]["_ply_raw"].get("vertex")
+    if element is None or not element["length"]:
+        raise ValueError("it holds no points")
+    columns = {key: np.asarray(element["data"][key]).reshape(-1) for key in element["properties"]}
+    read = min(len(values) for values in columns.values())
+    if read < element["length"]:
+        raise ValueError(f"it is cut short: {read} of {element['length']} vertices")
+    xyz, channels = channels_by_name(columns)
+    faces = loaded.get("faces")
+    if faces is not None and len(faces):
+        color = channels.get("color")
+        return sample_mesh(xyz, np.asarray(faces), color, points=points, seed=seed, path=path)
+    return make_cloud(xyz, channels, name=path.stem, origin=str(path))
