@@ -1,0 +1,152 @@
+"""Random changes of a batch of clouds, all clouds at once, every random number from a generator that is handed in.
+
+Source: the ranges in use are those of Y. Wang et al., "Dynamic Graph CNN for Learning on Point Clouds", TOG 2019, and
+of C. R. Qi et al., "PointNet", CVPR 2017; `none` is the default, because ParAE needs no augmentation.
+Every function returns a new tensor of the same shape: points that are dropped or cropped away are replaced by copies of
+points that stay, which changes nothing for networks that pool by max.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentConfig:
+    """Which random changes are made to every cloud of a training batch; none by default."""
+
+    scale: tuple[float, float] | None = None
+    """Range of one factor per cloud, such as 0.8 1.25."""
+    axis_scale: tuple[float, float] | None = None
+    """Range of one factor per axis of each cloud, such as 0.67 1.5."""
+    shift: float = 0.0
+    """Largest shift along each axis, in cloud radii."""
+    rotation: Literal["none", "up", "full"] = "none"
+    """Rotate about the up axis by any angle, or by any rotation at all."""
+    up: Literal["x", "y", "z"] = "y"
+    """Which axis points up in the data."""
+    jitter: float = 0.0
+    """Standard deviation of the noise on every coordinate, in cloud radii."""
+    jitter_clip: float = 0.05
+    """Largest noise on a coordinate, in cloud radii."""
+    dropout: float = 0.0
+    """Largest share of points dropped; each cloud draws its own share between 0 and this."""
+    crop: float = 0.0
+    """Share of points cut away around a random point of the cloud."""
+
+    def __post_init__(self) -> None:
+        for name, bounds in (("scale", self.scale), ("axis_scale", self.axis_scale)):
+            if bounds is not None and not 0 < bounds[0] <= bounds[1]:
+                raise ValueError(f"{name} must be two positive factors, the smaller first, got {bounds}")
+        for name, size in (("shift", self.shift), ("jitter", self.jitter), ("jitter_clip", self.jitter_clip)):
+            if size < 0:
+                raise ValueError(f"{name} must be at least 0, got {size}")
+        for name, share in (("dropout", self.dropout), ("crop", self.crop)):
+            if not 0 <= share < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {share}")
+
+    @property
+    def is_none(self) -> bool:
+        """True where clouds are left as they are."""
+        steps = (self.scale, self.axis_scale, self.shift, self.jitter, self.dropout, self.crop)
+        return self.rotation == "none" and not any(steps)
+
+
+class Draws:
+    """Random numbers for some clouds of a larger batch.
+
+    The numbers are drawn for `total` clouds and those from `first` on are handed out, so that processes which share a
+    seed and split a batch draw together what one process would have drawn alone.
+    """
+
+    def __init__(self, generator: torch.Generator, clouds: int, first: int = 0, total: int | None = None) -> None:
+        self.generator, self.total = generator, clouds if total is None else total
+        self.part = slice(first, first + clouds)
+        if first + clouds > self.total:
+            raise ValueError(f"total must be at least {first + clouds} clouds, got {self.total}")
+
+    def uniform(self, *shape: int) -> Float[Tensor, "b *shape"]:
+        """Return numbers in [0, 1)."""
+        return torch.rand(self.total, *shape, generator=self.generator)[self.part]
+
+    def normal(self, *shape: int) -> Float[Tensor, "b *shape"]:
+        """Return standard normal numbers."""
+        return torch.randn(self.total, *shape, generator=self.generator)[self.part]
+
+
+def augment(
+    xyz: Float[Tensor, "b n 3"],
+    config: AugmentConfig,
+    generator: torch.Generator,
+    *,
+    first: int = 0,
+    total: int | None = None,
+) -> Float[Tensor, "b n 3"]:
+    """Return changed copies of clouds on the CPU; `first` and `total` are those of `Draws`."""
+    draws = Draws(generator, len(xyz), first, total)
+    if config.crop:
+        xyz = crop(xyz, config.crop, draws)
+    if config.dropout:
+        xyz = drop(xyz, config.dropout, draws)
+    if config.rotation != "none":
+        turn = rotations(draws) if config.rotation == "full" else turns(draws, config.up)
+        xyz = xyz @ turn.mT
+    if config.scale is not None:
+        xyz = xyz * _between(draws.uniform(1, 1), config.scale)
+    if config.axis_scale is not None:
+        xyz = xyz * _between(draws.uniform(1, 3), config.axis_scale)
+    if config.shift:
+        xyz = xyz + (2 * draws.uniform(1, 3) - 1) * config.shift
+    if config.jitter:
+        noise = config.jitter * draws.normal(xyz.shape[1], 3)
+        xyz = xyz + noise.clamp(-config.jitter_clip, config.jitter_clip)
+    return xyz
+
+
+def turns(draws: Draws, up: Literal["x", "y", "z"]) -> Float[Tensor, "b 3 3"]:
+    """Return rotations by any angle about one axis."""
+    angle = draws.uniform() * 2 * math.pi
+    a, b = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[up]
+    matrix = torch.eye(3).repeat(len(angle), 1, 1)
+    matrix[:, a, a] = matrix[:, b, b] = angle.cos()
+    matrix[:, a, b], matrix[:, b, a] = -angle.sin(), angle.sin()
+    return matrix
+
+
+def rotations(draws: Draws) -> Float[Tensor, "b 3 3"]:
+    """Return rotations that are uniform over all rotations: those of random unit quaternions."""
+    w, x, y, z = torch.nn.functional.normalize(draws.normal(4), dim=-1).unbind(-1)
+    rows = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    )
+    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+
+
+def drop(xyz: Float[Tensor, "b n 3"], largest: float, draws: Draws) -> Float[Tensor, "b n 3"]:
+    """Replace a random share of the points of each cloud, at most `largest`, by one point that stays."""
+    share = draws.uniform(1) * largest
+    return _keep(xyz, draws.uniform(xyz.shape[1]) >= share)
+
+
+def crop(xyz: Float[Tensor, "b n 3"], share: float, draws: Draws) -> Float[Tensor, "b n 3"]:
+    """Replace the `share` of points nearest to a random point of each cloud by one point that stays."""
+    centre = (draws.uniform() * xyz.shape[1]).long().clamp_max(xyz.shape[1] - 1)
+    distance = (xyz - xyz[torch.arange(len(xyz)), centre][:, None]).square().sum(dim=-1)
+    rank = distance.argsort(dim=1).argsort(dim=1)
+    return _keep(xyz, rank >= int(share * xyz.shape[1]))
+
+
+def _keep(xyz: Float[Tensor, "b n 3"], kept: Bool[Tensor, "b n"]) -> Float[Tensor, "b n 3"]:
+    """Put the first kept point of each cloud in the place of all that are not kept; the last point, where none is."""
+    stand_in = torch.where(kept.any(dim=1), kept.int().argmax(dim=1), xyz.shape[1] - 1)
+    return torch.where(kept[..., None], xyz, xyz[torch.arange(len(xyz)), stand_in][:, None])
+
+
+def _between(uniform: Float[Tensor, "b 1 c"], bounds: tuple[float, float]) -> Float[Tensor, "b 1 c"]:
+    return bounds[0] + uniform * (bounds[1] - bounds[0])

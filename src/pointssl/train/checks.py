@@ -1,0 +1,91 @@
+"""What is refused before any work is done: folders that hold something else, data and settings that cannot work."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointssl.data.cloud import Dataset
+from pointssl.errors import DataError, RunError, SettingError
+from pointssl.train.checkpoint import read_config
+from pointssl.train.config import PretrainConfig
+
+_LOOKED_AT = 64
+
+
+def resume_command(run: Path) -> str:
+    """Return what to type to take a run up again."""
+    return f"pointssl pretrain --resume {shlex.quote(str(run))}"
+
+
+def check_folder(run: Path, config: PretrainConfig, *, resume: bool) -> None:
+    """Refuse a folder that already holds something, or that does not hold the run to take up."""
+    if not resume:
+        if (run / "config.json").is_file():
+            raise RunError(f"{run} already holds a run; go on with: {resume_command(run)} (or choose another folder)")
+        if run.is_file() or (run.is_dir() and any(run.iterdir())):
+            raise RunError(f"{run} exists and is not empty; choose another folder for the run")
+        return
+    if not run.is_dir():
+        raise RunError(f"{run} does not exist, so there is no run to take up")
+    changed = list(differences(read_config(run), config))
+    if changed:
+        raise SettingError(
+            f"{run} was begun with other settings: {'; '.join(changed)}; a run goes on as it began, start another one"
+        )
+
+
+def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
+    """Yield one phrase per setting that differs between two settings dataclasses."""
+    if not is_dataclass(before) or type(before) is not type(now):
+        if before != now:
+            yield f"{path} was {before!r}, is {now!r}"
+        return
+    for field in fields(before):
+        inner = f"{path}.{field.name}" if path else field.name
+        yield from differences(getattr(before, field.name), getattr(now, field.name), inner)
+
+
+def check_data(dataset: Dataset, config: PretrainConfig, min_points: int, world: int) -> None:
+    """Refuse clouds that the run could not use, from up to 64 of them; the loader names any further one it meets."""
+    data = config.data
+    if data.points < min_points:
+        raise SettingError(
+            f"data.points is {data.points}, but the backbone needs at least {min_points} points per cloud; "
+            "use more points or fewer neighbours (backbone.k)"
+        )
+    if data.batch < 2:
+        raise SettingError(f"data.batch must be at least 2 (batch norm compares clouds), got {data.batch}")
+    if len(dataset) == 0:
+        raise DataError(f"{dataset.name} is empty: there is nothing to train on")
+    if len(dataset) < data.batch * world:
+        among = f" in each of {world} processes" if world > 1 else ""
+        raise DataError(
+            f"{dataset.name} has {len(dataset)} clouds, fewer than one batch of {data.batch}{among}; "
+            f"set data.batch to at most {max(2, len(dataset) // world)} or use more clouds"
+        )
+    for index in np.unique(np.linspace(0, len(dataset) - 1, _LOOKED_AT).astype(int)):
+        xyz = dataset.xyz(int(index))
+        cloud = f"cloud {index} of {dataset.name}"
+        if len(xyz) == 0:
+            raise DataError(f"{cloud} has no points; `pointssl data check` lists all such clouds")
+        if len(xyz) < data.points and not data.allow_repeats:
+            raise DataError(
+                f"{cloud} has {len(xyz)} points, fewer than data.points {data.points}; "
+                "lower data.points or set data.allow_repeats"
+            )
+        if not np.isfinite(xyz).all():
+            raise DataError(f"{cloud} has NaN or infinite coordinates; `pointssl data check` lists all such clouds")
+
+
+def check_same_data(record: Mapping[str, Any], now: Mapping[str, Any], run: Path) -> None:
+    """Refuse to go on with other clouds than the run began with."""
+    before = record.get("data", {})
+    if before.get("fingerprint") != now["data"]["fingerprint"]:
+        raise DataError(
+            f"{run} was begun with other clouds: {before.get('name')} with {before.get('clouds')}, now "
+            f"{now['data']['name']} with {now['data']['clouds']}; bring the old data back or start another run"
+        )

@@ -1,0 +1,65 @@
+"""What is seen of a run while it trains: the progress line, the metrics file, and warnings."""
+
+import time
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from pointssl.data.cloud import Dataset
+from pointssl.data.loader import stack
+from pointssl.progress import Bar, console
+from pointssl.train.config import PretrainConfig
+from pointssl.train.loop import Step
+from pointssl.train.record import Metrics
+from pointssl.train.runtime import Runtime
+from pointssl.train.state import TrainingState
+from pointssl.train.watch import CollapseMonitor
+from pointssl.types import CloudBatch
+
+_PROBE_CLOUDS = 64
+
+
+@final
+class Observer:
+    """Writes and shows what the main process is to tell; figures on the device are read at logged steps only."""
+
+    def __init__(
+        self, run: Path, config: PretrainConfig, dataset: Dataset, state: TrainingState, runtime: Runtime, done: int
+    ) -> None:
+        self._config, self._state = config, state
+        self._per_step = config.data.batch * config.optim.accumulate * runtime.world
+        self._monitor = CollapseMonitor(probe_clouds(dataset, config).to(runtime.device).xyz)
+        self._metrics = Metrics(run, done)
+        self._since, self._last = time.monotonic(), done
+        self._rate = 0.0
+
+    def see(self, step: Step, epoch: float, line: Bar) -> None:
+        """Take note of one healthy step, which was update `step.index + 1` of the run."""
+        done = step.index + 1
+        every = self._config.watch_every
+        values: dict[str, float] = {}
+        if every and (done % every == 0 or done == 1):
+            values |= self._monitor.look(self._state.method.backbone)
+            warning = self._monitor.warning(values)
+            if warning:
+                console.print(f"warning: step {done}: {warning}")
+        if done % self._config.log_every == 0 or values or done == 1:
+            now = time.monotonic()
+            self._rate = (done - self._last) * self._per_step / max(now - self._since, 1e-9)
+            self._since, self._last = now, done
+            logs = {name: float(value) for name, value in step.logs.items()}
+            main = {"loss": step.loss, "epoch": epoch, "lr": step.lr, "grad_norm": step.grad_norm}
+            self._metrics.write(done, main | {"clouds_per_s": round(self._rate, 1)} | logs | values)
+        line.advance(note=f"loss {step.loss:.4g}, {self._rate:.0f} clouds/s")
+
+    def close(self) -> None:
+        """Close the metrics."""
+        self._metrics.close()
+
+
+def probe_clouds(dataset: Dataset, config: PretrainConfig) -> CloudBatch:
+    """Return up to 64 clouds, spread evenly over the data set, the same in every run with these settings."""
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, _PROBE_CLOUDS).astype(np.int64))
+    data = config.data
+    return stack(dataset, chosen, data.points, normalise=data.normalise, allow_repeats=data.allow_repeats)

@@ -1,0 +1,209 @@
+"""One call from settings and clouds to a finished encoder, which can be stopped and taken up again at any step."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pointssl import progress
+from pointssl.backbones import Backbone, build_backbone
+from pointssl.data.cloud import Dataset
+from pointssl.data.loader import Batches
+from pointssl.data.open import open_dataset
+from pointssl.errors import DataError, DiskFullError, Interrupted
+from pointssl.files import write_json
+from pointssl.methods import build_method
+from pointssl.train import checks, loop, watch
+from pointssl.train import state as states
+from pointssl.train.checkpoint import latest, read_json, step_of, write_encoder
+from pointssl.train.config import PretrainConfig, to_json
+from pointssl.train.ema import Average
+from pointssl.train.observe import Observer
+from pointssl.train.optim import build_optimizer
+from pointssl.train.record import circumstances
+from pointssl.train.runtime import Runtime, start
+from pointssl.train.signals import StopSignal, stop_signal
+from pointssl.train.state import TrainingState
+from pointssl.train.weights import load_weights
+
+
+def pretrain(
+    config: PretrainConfig,
+    out: Path | str,
+    *,
+    dataset: Dataset | None = None,
+    backbone: Backbone | None = None,
+    resume: bool = False,
+    device: str | None = None,
+) -> Path:
+    """Pre-train an encoder and return the run's folder, whose `encoder/` is the result.
+
+    Args:
+        config: every setting; kept in the run's `config.json`.
+        out: the run folder; must be new, or with `resume` one that was begun with the same settings.
+        dataset: read in place of `config.data.source`.
+        backbone: trained in place of `config.backbone`; `load` then needs the same network again.
+        resume: go on from the last whole checkpoint; the result is the one of a run that was never stopped.
+        device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
+
+    Raises:
+        DataError: the clouds cannot be used as they are; told before training where possible.
+        SettingError: settings that cannot work together.
+        RunError: `out` exists, or cannot be resumed.
+        Interrupted: the user stopped the run; its state is kept.
+        TrainingStopped: NaN or divergence; the evidence is kept in `failure/`.
+        DiskFullError: no space left; earlier checkpoints are whole.
+    """
+    run = Path(out)
+    with start(device) as runtime, _own_randomness(runtime.device):
+        checks.check_folder(run, config, resume=resume)
+        if (run / "encoder").is_dir():
+            return run
+        parts = prepare(config, dataset, backbone, runtime)
+        with _disk_full_explained(run):
+            record = _begin(run, parts)
+            with stop_signal() as signal:
+                _train(parts, run, record, signal)
+            if runtime.is_main:
+                _finish(parts, run, record)
+            runtime.wait()
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that a run works with, built but not yet trained."""
+
+    config: PretrainConfig
+    runtime: Runtime
+    dataset: Dataset
+    batches: Batches
+    state: TrainingState
+    total: int
+    """Updates in the whole run."""
+
+
+def prepare(config: PretrainConfig, dataset: Dataset | None, backbone: Backbone | None, runtime: Runtime) -> Parts:
+    """Build what a run needs, with its first weights drawn from the seed; refuse what cannot work."""
+    data = config.data
+    dataset = open_dataset(data.source, data.split) if dataset is None else dataset
+    torch.manual_seed(config.seed)
+    method = build_method(config.method, build_backbone(config.backbone) if backbone is None else backbone)
+    checks.check_data(dataset, config, method.backbone.min_points, runtime.world)
+    batches = Batches(
+        dataset,
+        batch=data.batch,
+        points=data.points,
+        seed=config.seed,
+        rank=runtime.rank,
+        world=runtime.world,
+        normalise=data.normalise,
+        allow_repeats=data.allow_repeats,
+        augment=data.augment,
+    )
+    method.to(runtime.device)
+    average = None if config.ema is None else Average(method, config.ema)
+    state = TrainingState(method, build_optimizer(method, config.optim), average)
+    total = config.total_steps(batches.steps_per_epoch)
+    return Parts(config=config, runtime=runtime, dataset=dataset, batches=batches, state=state, total=total)
+
+
+def _begin(run: Path, parts: Parts) -> dict[str, Any]:
+    """Write the run's settings and record, or check and extend those that are there."""
+    runtime, config = parts.runtime, parts.config
+    record = circumstances(parts.dataset, config.seed, runtime.device, runtime.world)
+    if (run / "record.json").is_file():
+        now, record = record, read_json(run / "record.json")
+        checks.check_same_data(record, now, run)
+        record["resumed"] = [*record.get("resumed", []), now]
+    runtime.wait()  # every process has looked before one of them writes
+    if runtime.is_main:
+        if not (run / "config.json").is_file():
+            write_json(run / "config.json", to_json(config))
+        write_json(run / "record.json", record)
+        states.clear_leftovers(run)
+    runtime.wait()
+    return record
+
+
+def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal) -> None:
+    """Train to the end, or until something stops the run; whatever it is, the last whole step is kept."""
+    config, state, total, runtime = parts.config, parts.state, parts.total, parts.runtime
+    done, figures = states.restore(state, run)
+    first, began = done, time.monotonic()
+    losses = watch.LossWatch(config.divergence, figures)
+    kept = states.kept_steps(total, config.keep)
+    per_epoch = parts.batches.steps_per_epoch / config.optim.accumulate
+
+    def save() -> None:
+        if runtime.is_main:
+            states.save(state, run, done, config, record, losses.figures)
+            states.prune(run, total, config.keep)
+        runtime.wait()
+
+    observer = Observer(run, config, parts.dataset, state, runtime, done) if runtime.is_main else None
+    steps = loop.run(state, parts.batches, config, runtime, start=done, total=total)
+    try:
+        with closing(steps), progress.bar("pre-training", total, done) as line:
+            if done == 0 and 0 in kept:
+                save()
+            for step in steps:
+                fault = losses.fault(step)
+                if fault is not None:
+                    raise watch.stop(fault, step, state, config, run, runtime.rank)
+                done = step.index + 1
+                if observer is not None:
+                    observer.see(step, done / per_epoch, line)
+                stopped = runtime.any(signal.received)
+                if done % config.checkpoint_every == 0 or done in kept or done == total or stopped:
+                    save()
+                if stopped and done < total:
+                    kept_line = f"stopped after step {done} of {total}; nothing is lost"
+                    raise Interrupted(f"{kept_line}, go on with: {checks.resume_command(run)}")
+    except DataError:
+        if done > first:
+            save()  # a cloud turned out unreadable on the way: what was learned before it is kept
+        raise
+    except KeyboardInterrupt as error:
+        last = latest(run)
+        at = f"the checkpoint of step {step_of(last)} is kept" if last else "there was no checkpoint yet"
+        raise Interrupted(f"stopped at once; {at}, go on with: {checks.resume_command(run)}") from error
+    finally:
+        if observer is not None:
+            observer.close()
+    seconds = time.monotonic() - began
+    clouds = (total - first) * config.data.batch * config.optim.accumulate * runtime.world
+    record["finished"] = {"steps": total, "seconds": round(seconds, 2), "clouds_per_s": round(clouds / seconds, 1)}
+
+
+def _finish(parts: Parts, run: Path, record: dict[str, Any]) -> None:
+    """Write the encoder, with the averaged weights where the run keeps an average."""
+    write_json(run / "record.json", record)
+    method = parts.state.method
+    if parts.state.average is not None:
+        load_weights(method, parts.state.average.tensors, run)
+    write_encoder(method.backbone, parts.config, record, run / "encoder")
+
+
+@contextmanager
+def _own_randomness(device: torch.device) -> Iterator[None]:
+    """Leave the caller's random state as it was."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+
+
+@contextmanager
+def _disk_full_explained(run: Path) -> Iterator[None]:
+    """Say of a full disk what is kept and how to go on."""
+    try:
+        yield
+    except DiskFullError as error:
+        last = latest(run)
+        kept = f"checkpoints to step {step_of(last)} are whole" if last else "there was no checkpoint yet"
+        raise DiskFullError(
+            f"{str(error).split(';')[0]}; {kept}; free some space and run: {checks.resume_command(run)}"
+        ) from error

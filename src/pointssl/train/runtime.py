@@ -1,0 +1,105 @@
+"""Where a run computes: its device, and the other processes that share its work.
+
+`torchrun` starts one process per device, on one machine or many, and names them in the environment; without it there
+is one process.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch._C._distributed_c10d import PrefixStore, TCPStore
+
+from pointssl.errors import SettingError
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The place of this process among all of a run."""
+
+    device: torch.device
+    rank: int = 0
+    """Number of this process; the one with 0 writes files and speaks."""
+    world: int = 1
+    """Number of processes."""
+
+    @property
+    def is_main(self) -> bool:
+        """True for the process that writes files."""
+        return self.rank == 0
+
+    def any(self, flag: bool) -> bool:
+        """Return whether `flag` is true in any process; all processes must ask at the same step."""
+        if self.world == 1:
+            return flag
+        return bool(self.total(torch.tensor(float(flag), device=self.device)) > 0)
+
+    def total(self, value: Tensor) -> Tensor:
+        """Return the sum of `value` over all processes."""
+        if self.world > 1:
+            value = value.clone()
+            dist.all_reduce(value)
+        return value
+
+    def wait(self) -> None:
+        """Return once every process has come here."""
+        if self.world > 1:
+            dist.barrier()
+
+
+def choose_device(name: str | None, local_rank: int = 0) -> torch.device:
+    """Return the device called `name`, or by default the GPU of this process where there is one, else the CPU."""
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise SettingError(f"device must be cpu, cuda or cuda:NUMBER, got '{name}'") from error
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise SettingError(f"device is '{name}', but torch finds no GPU here; use cpu")
+        if device.index is None:
+            device = torch.device("cuda", local_rank)
+        if device.index is not None and device.index >= torch.cuda.device_count():
+            raise SettingError(f"device is '{device}', but there are {torch.cuda.device_count()} GPUs")
+    return device
+
+
+@contextmanager
+def start(device: str | None = None) -> Iterator[Runtime]:
+    """Yield the place of this process; under torchrun, join the others first and leave them at the end.
+
+    A process group that the caller has made is used and left standing.
+    """
+    if dist.is_available() and dist.is_initialized():
+        place = choose_device(device, int(os.environ.get("LOCAL_RANK", "0")))
+        yield Runtime(device=place, rank=dist.get_rank(), world=dist.get_world_size())
+        return
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Runtime(device=choose_device(device))
+        return
+    rank, place = int(os.environ["RANK"]), choose_device(device, int(os.environ["LOCAL_RANK"]))
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    dist.init_process_group(
+        "nccl" if place.type == "cuda" else "gloo", store=_restart_store(world), rank=rank, world_size=world
+    )
+    try:
+        yield Runtime(device=place, rank=rank, world=world)
+    finally:
+        dist.destroy_process_group()
+
+
+def _restart_store(world: int) -> PrefixStore:
+    """Return a meeting place of this restart alone: a restarted group must not read the addresses of the dead one."""
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    # Under torchrun the agent already serves the store; a launcher of another kind leaves that to rank 0.
+    serves = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and os.environ["RANK"] == "0"
+    shared = TCPStore(host, port, world, is_master=serves, timeout=timedelta(minutes=10))
+    return PrefixStore(f"restart-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", shared)
