@@ -1,1 +1,76 @@
-"""x"""
+"""Self-supervised learning on 3D point clouds: pre-train an encoder on unlabelled shapes, measure it, see what it learned.
+
+Everything that the command line does is one typed call here. The names below are imported when they are first used, so
+that `import pointssl` and `pointssl --help` answer at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pointssl.app.recipes import RECIPES
+    from pointssl.backbones import BACKBONES
+    from pointssl.backbones.adapt import Adapted
+    from pointssl.data.check import check
+    from pointssl.data.open import open_dataset
+    from pointssl.data.pack import pack
+    from pointssl.evaluate.compare import compare
+    from pointssl.evaluate.embed import PointEmbedder, embed
+    from pointssl.evaluate.suite import evaluate
+    from pointssl.methods import METHODS
+    from pointssl.show.report import write_report
+    from pointssl.train.checkpoint import load, load_method
+    from pointssl.train.config import PretrainConfig
+    from pointssl.train.pretrain import pretrain
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Adapted": "backbones.adapt",
+    "BACKBONES": "backbones",
+    "METHODS": "methods",
+    "PointEmbedder": "evaluate.embed",
+    "PretrainConfig": "train.config",
+    "RECIPES": "app.recipes",
+    "check": "data.check",
+    "compare": "evaluate.compare",
+    "embed": "evaluate.embed",
+    "evaluate": "evaluate.suite",
+    "load": "train.checkpoint",
+    "load_method": "train.checkpoint",
+    "open_dataset": "data.open",
+    "pack": "data.pack",
+    "pretrain": "train.pretrain",
+    "write_report": "show.report",
+}
+
+__all__ = [
+    "BACKBONES",
+    "METHODS",
+    "RECIPES",
+    "Adapted",
+    "PointEmbedder",
+    "PretrainConfig",
+    "__version__",
+    "check",
+    "compare",
+    "embed",
+    "evaluate",
+    "load",
+    "load_method",
+    "open_dataset",
+    "pack",
+    "pretrain",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from where it lives."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pointssl' has no attribute '{name}'")
+    return getattr(import_module(f"pointssl.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
