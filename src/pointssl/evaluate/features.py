@@ -1,0 +1,125 @@
+"""Frozen features: what an encoder says of every cloud of a data set, computed once and kept on disk."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import nn
+
+from pointssl import files, progress
+from pointssl.backbones.base import Backbone
+from pointssl.data.cloud import Dataset
+from pointssl.data.loader import stack
+from pointssl.errors import DataError, RunError, SettingError
+from pointssl.types import CloudBatch
+
+Table = Float32[np.ndarray, "m d"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How clouds are read, and where and how precisely the network runs."""
+
+    points: int = 1024
+    """Points per cloud, drawn from the stored ones by the seed."""
+    normalise: bool = True
+    """Centre every cloud to its mean and scale it to the unit sphere."""
+    allow_repeats: bool = False
+    """Use points of a cloud twice where it has fewer than asked for, instead of stopping."""
+    batch_size: int = 32
+    """Clouds per forward pass; changes nothing but memory and time."""
+    device: str | None = None
+    """Such as cpu or cuda:1; the GPU where there is one when not given."""
+    bf16: bool = False
+    """Run the network's products in bfloat16."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("points", self.points), ("batch_size", self.batch_size)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+
+    @property
+    def place(self) -> torch.device:
+        """The device to run on."""
+        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def batch(self, dataset: Dataset, index: Int64[np.ndarray, " b"], seed: int) -> CloudBatch:
+        """Return some clouds of a data set as these settings want them, on the CPU."""
+        return stack(dataset, index, self.points, seed=seed, normalise=self.normalise, allow_repeats=self.allow_repeats)
+
+    def autocast(self) -> torch.autocast:
+        """Return the context that the network runs in."""
+        return torch.autocast(self.place.type, torch.bfloat16, enabled=self.bf16)
+
+
+@torch.no_grad()
+def encode(backbone: Backbone, dataset: Dataset, reading: Reading, *, seed: int = 0, title: str = "features") -> Table:
+    """Return the pooled feature of every cloud: evaluation mode, no augmentation, points drawn by `seed`.
+
+    Raises `DataError` for no clouds, `SettingError` for too few points, `RunError` when the features are not finite.
+    """
+    if len(dataset) == 0:
+        raise DataError(f"{dataset.name} holds no clouds; there is nothing to encode")
+    if reading.points < backbone.min_points:
+        name = type(backbone).__name__
+        raise SettingError(f"points must be at least {backbone.min_points} for {name}, got {reading.points}")
+    was_training = backbone.training
+    backbone.to(reading.place).eval()
+    rows = np.empty((len(dataset), backbone.pooled_dim), dtype=np.float32)
+    try:
+        with progress.bar(title, len(dataset)) as line, reading.autocast():
+            for start in range(0, len(dataset), reading.batch_size):
+                chosen = np.arange(start, min(start + reading.batch_size, len(dataset)))
+                batch = reading.batch(dataset, chosen, seed).to(reading.place)
+                rows[chosen] = backbone(batch.xyz).pooled.float().cpu().numpy()
+                line.advance(len(chosen))
+    finally:
+        backbone.train(was_training)
+    if not np.isfinite(rows).all():
+        bad = int((~np.isfinite(rows).all(axis=1)).sum())
+        raise RunError(f"the encoder's features are not finite for {bad} of {len(rows)} clouds in {dataset.name}")
+    return rows
+
+
+def encode_cached(
+    backbone: Backbone,
+    dataset: Dataset,
+    reading: Reading,
+    folder: Path | None,
+    *,
+    seed: int = 0,
+    title: str = "features",
+) -> Table:
+    """Return `encode(...)`, from `folder` when the same weights have seen the same points before."""
+    if folder is None:
+        return encode(backbone, dataset, reading, seed=seed, title=title)
+    seen = (reading.points, reading.normalise, reading.allow_repeats, reading.bf16, seed)
+    path = folder / f"{hash_of(digest(backbone), dataset.fingerprint, *seen)}.npy"
+    if path.is_file():
+        kept: Table = np.load(path, allow_pickle=False)
+        if kept.shape == (len(dataset), backbone.pooled_dim):
+            return kept
+    rows = encode(backbone, dataset, reading, seed=seed, title=title)
+    with files.atomic_file(path) as partial, partial.open("wb") as handle:
+        np.save(handle, rows, allow_pickle=False)
+    return rows
+
+
+def digest(model: nn.Module) -> str:
+    """Return a hex digest of a network: its layers, their plain settings (k, widths, slopes) and all weights."""
+    hashed = hashlib.sha256()
+    for name, module in model.named_modules():
+        plain = {k: v for k, v in vars(module).items() if isinstance(v, int | float | str | tuple) and k != "training"}
+        hashed.update(f"{name} {type(module).__qualname__} {sorted(plain.items())}\n".encode())
+    for name, tensor in model.state_dict().items():
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        hashed.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return hashed.hexdigest()
+
+
+def hash_of(*parts: object) -> str:
+    """Return a short file name for what a cached result depends on; parts are anything with a telling `repr`."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
