@@ -1,0 +1,22 @@
+// Bundles the viewer and three.js into the one script that report pages carry.
+import { build } from "esbuild";
+import { readFileSync } from "node:fs";
+
+const { version } = JSON.parse(readFileSync("node_modules/three/package.json", "utf8"));
+const licence = readFileSync("node_modules/three/LICENSE", "utf8").trim().replace("\u00a9", "(c)");
+
+await build({
+  entryPoints: ["src/main.ts"],
+  outfile: "../src/pointssl/show/assets/viewer.js",
+  bundle: true,
+  minify: true,
+  format: "iife",
+  target: "es2022",
+  charset: "ascii",
+  legalComments: "none",
+  banner: {
+    // Pages are passed on by themselves, so the licence of what they contain goes with them.
+    js: `/*\npointssl viewer (Apache-2.0). Contains three.js ${version}:\n\n${licence}\n*/`,
+  },
+  logLevel: "info",
+});
