@@ -50,9 +50,12 @@ class Adapted(Backbone):
         """Encode a batch; raises ValueError where the network's shapes are not the declared ones."""
         name = type(self.network).__name__
         require_points(xyz, self.min_points, name)
-        output = self.network(xyz.mT if self._layout == "bcn" else xyz)
+        output: Any = self.network(xyz.mT if self._layout == "bcn" else xyz)
         if self._read is not None:
             output = self._read(output)
+        if self.pool is None and not (isinstance(output, tuple) and len(output) == 2):
+            raise ValueError(f"{name} must return (points, pooled) with own_pooled, got {type(output).__name__}")
+        pooled: Any
         points, pooled = output if self.pool is None else (output, None)
         if not isinstance(points, Tensor):
             raise ValueError(f"{name} must return a tensor, got {type(points).__name__}; pass own_pooled or read")  # noqa: TRY004
