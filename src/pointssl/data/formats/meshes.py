@@ -13,7 +13,7 @@ import numpy as np
 
 from pointssl.data.cloud import Cloud
 from pointssl.data.formats.cloud import Array, as_color, make_cloud
-from pointssl.ops import sampling
+from pointssl.ops import random_points
 
 _OFF_HEADER = re.compile(r"\s*(?:ST|N|C|4|n)*OFF\s*(?:BINARY)?\s*(\d+)\s+(\d+)")
 """The counts may stand on the keyword's own line without a blank: many ModelNet files begin `OFF490 518 0`."""
@@ -62,8 +62,8 @@ def sample_mesh(vertices: Array, faces: Array, colors: Array | None, *, points: 
         raise ValueError(f"a face names vertex {faces.max()}, but there are only {len(vertices)}")
     generator = np.random.default_rng([seed, zlib.crc32(vertices.tobytes()), zlib.crc32(faces.tobytes())])
     with np.errstate(invalid="ignore", over="ignore"):
-        sample = sampling.surface(vertices, faces, points, generator)
-        normals, _ = sampling.triangle_normals(vertices, faces)
+        sample = random_points.surface(vertices, faces, points, generator)
+        normals, _ = random_points.triangle_normals(vertices, faces)
     channels: dict[str, Array] = {"normal": normals[sample.face]}
     if colors is not None:
         corners = as_color(colors)[faces[sample.face]]  # (n, 3 corners, 3)

@@ -1,0 +1,110 @@
+"""The manifest of a packed store: what the clouds are, where they come from, and checksums of their shards."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pointssl.errors import DataError
+from pointssl.files import write_text
+
+FORMAT = "pointssl-store"
+VERSION = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One folder of arrays."""
+
+    folder: str
+    clouds: int
+    files: dict[str, str]
+    """SHA-256 of every file by its name."""
+    sizes: dict[str, int]
+    """Bytes of every file; checked on opening, where checksums would take too long."""
+    absent: dict[str, list[int]]
+    """Channels that some clouds of the shard have and these have not (their rows are zero)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One entry per cloud, in the order of the shards."""
+
+    name: list[str]
+    source: list[str]
+    """The file, and the place in it, that each cloud was read from."""
+    split: list[str]
+    label: list[int] | None
+    """Places in the manifest's classes; None for unlabelled data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything about a store but the points."""
+
+    name: str
+    classes: list[str]
+    shards: list[Shard]
+    clouds: Table
+    failures: list[dict[str, str]]
+    """File and reason of whatever could not be read."""
+    ignored: dict[str, int]
+    """Files that are no clouds, by their ending."""
+    settings: dict[str, Any]
+    """What the store was packed with."""
+
+
+def whole_labels(path: Path, labels: Sequence[int | None]) -> list[int] | None:
+    """Return labels of all clouds, or None where no cloud has one.
+
+    Raises:
+        DataError: some have one and some have not.
+    """
+    known = [label for label in labels if label is not None]
+    if known and len(known) < len(labels):
+        raise DataError(f"{path}: {len(labels) - len(known)} of {len(labels)} clouds have no label; label all or none")
+    return known or None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest; the same clouds give the same bytes."""
+    value = {"format": FORMAT, "version": VERSION, **asdict(manifest)}
+    write_text(folder / MANIFEST, json.dumps(value, allow_nan=False) + "\n")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of the store at `path`.
+
+    Raises:
+        DataError: no store, a half finished one, or one of a later version.
+    """
+    file = path / MANIFEST
+    if not path.exists():
+        raise DataError(f"{path} does not exist; check the path")
+    if not file.is_file():
+        raise DataError(
+            f"{path} is not a packed store: it has no {MANIFEST}; make one with: pointssl data pack SRC OUT"
+        )
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+        kind, version = value.pop("format", None), value.pop("version", 0)
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"{file} is damaged ({error}); pack the data again") from error
+    if kind != FORMAT:
+        raise DataError(f"{file} does not belong to a packed store (format '{kind}')")
+    if version != VERSION:
+        raise DataError(f"{path} has format version {version}, this pointssl reads {VERSION}; pack the data again")
+    try:
+        table, shards = Table(**value.pop("clouds")), [Shard(**shard) for shard in value.pop("shards")]
+        return Manifest(clouds=table, shards=shards, **value)
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{file} is damaged ({error}); pack the data again") from error
+
+
+def sha256(file: Path) -> str:
+    """Return the hex digest of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
