@@ -59,7 +59,7 @@ def pretrain(
         DiskFullError: no space left; earlier checkpoints are whole.
     """
     run = Path(out)
-    with start(device) as runtime, _own_randomness(runtime.device):
+    with start(device) as runtime, own_randomness(runtime.device):
         checks.check_folder(run, config, resume=resume)
         if (run / "encoder").is_dir():
             return run
@@ -190,7 +190,7 @@ def _finish(parts: Parts, run: Path, record: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _own_randomness(device: torch.device) -> Iterator[None]:
+def own_randomness(device: torch.device) -> Iterator[None]:
     """Leave the caller's random state as it was."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield

@@ -61,8 +61,8 @@ def stop(
 ) -> TrainingStopped:
     """Keep the evidence (batch, weights, reason) in the run's `failure/` and return the error to raise.
 
-    The weights are those that met the batch where the fault was NaN, those after it where the loss diverged. Each
-    process keeps its own batch: `failure/`, `failure-rank-1/`, ...
+    The weights are those that met the batch where the fault was NaN (the running statistics of the norms have then
+    met it too), those after it where the loss diverged. Each process keeps its own batch: `failure/`, `failure-rank-1/`, ...
     """
     folder = run / (f"failure-rank-{rank}" if rank else "failure")
     if folder.exists():  # from an earlier attempt at the same run
