@@ -69,8 +69,8 @@ def integer_scale(points: Shaped[np.ndarray, "*size c"]) -> float:
     """Return what stored coordinates are multiplied with: 1 for floats, 1/1024 or 1/32767 for int16."""
     if points.dtype != np.int16 or points.size == 0:
         return 1.0
-    # Unit-ball clouds in 1/1024 never leave ±1024; in 1/32767 every cloud that fills its ball does.
-    return 1 / 1024 if max(-int(points.min()), int(points.max())) <= 1024 else 1 / 32767
+    # 1024 leaves room for coordinates up to 32; stored in 1/32767, some cloud comes near the full range.
+    return 1 / 32767 if max(-int(points.min()), int(points.max())) > 16384 else 1 / 1024
 
 
 def split_names(codes: Shaped[np.ndarray, " b"] | None) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ def first_of(present: Mapping[str, np.ndarray] | list[str], wanted: tuple[str, .
 def _channel(key: str, values: np.ndarray, dims: int) -> np.ndarray:
     """Return a channel with a last axis and in its usual type: unit normals as float32, parts as int64."""
     if key == "part_label":
-        return values.astype(np.int64).reshape(*values.shape[: dims - 1], 1)
+        return values.astype(np.int32).reshape(*values.shape[: dims - 1], 1)
     return values.astype(np.float32) / 127 if values.dtype == np.int8 else values.astype(np.float32)
 
 

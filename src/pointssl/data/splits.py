@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Shaped
 
-from pointssl.errors import DataError, SettingError, nearest
+from pointssl.errors import DataError, nearest
 
 
 def check_split(split: str, known: Sequence[str], where: str) -> None:
-    """Raise a `SettingError` unless `split` is 'all' or one of `known`."""
+    """Raise a `DataError` unless `split` is 'all' or one of `known`."""
     if split != "all" and split not in known:
-        raise SettingError(f"{where} has no split '{split}'{nearest(split, ('all', *known))}")
+        raise DataError(f"{where} has no split '{split}'{nearest(split, ('all', *known))}")
 
 
 def split_mask(

@@ -267,13 +267,9 @@ def lamp(rng: Generator) -> Pieces:
         height = within(rng, 0.35, 0.7)
         pieces.append(("body", ellipsoid((wide * 0.7, wide * 0.7, height * 0.4), (0, 0, height * 0.4))))
     elif kind == "arc":
-        path = [(reach * (1 - c) / 2, 0, height * s) for c, s in circle(20)[:11]]
-        pieces.append(
-            (
-                "stem",
-                tube([(0, 0, 0), (0, 0, height * 0.3), *[(x, y, z * 0.5 + height * 0.5) for x, y, z in path]], 0.015),
-            )
-        )
+        knee, rise = height, height * 0.3
+        bow = [(reach * (1 - c) / 2, 0, knee + rise * s) for c, s in circle(20)[:11]]
+        pieces.append(("stem", tube([(0, 0, 0), (0, 0, knee * 0.5), *bow], 0.015)))
     elif kind == "jointed":
         elbow = (-reach * within(rng, 0.2, 0.8), 0, height * within(rng, 0.4, 0.6))
         pieces += [("stem", rod((0, 0, 0), elbow, 0.015)), ("stem", rod(elbow, (reach, 0, height), 0.015))]

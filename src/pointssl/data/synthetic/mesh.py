@@ -13,6 +13,7 @@ from jaxtyping import Float, Float32, Int64
 from numpy.random import Generator
 
 Vector = tuple[float, float, float]
+Numbers = Sequence[float] | Float[np.ndarray, "3"]
 
 
 class Mesh(NamedTuple):
@@ -38,8 +39,12 @@ def _loft_faces(rings: int, sides: int) -> Int64[np.ndarray, "f 3"]:
 
 def loft(rings: Float[np.ndarray, "r s 3"]) -> Mesh:
     """Join rings into a closed body; each ring must see its own centre (star-shaped), the ends are capped."""
-    centres = np.stack([rings[0].mean(0), rings[-1].mean(0)])
-    return Mesh(np.concatenate([rings.reshape(-1, 3), centres]), _loft_faces(*rings.shape[:2]))
+    count, sides = rings.shape[:2]
+    vertices = np.empty((count * sides + 2, 3))
+    vertices[:-2] = rings.reshape(-1, 3)
+    np.add.reduce(rings[:: count - 1], axis=1, out=vertices[-2:])
+    vertices[-2:] /= sides
+    return Mesh(vertices, _loft_faces(count, sides))
 
 
 @lru_cache(maxsize=16)
@@ -51,7 +56,7 @@ def _circle(sides: int) -> Float[np.ndarray, "s 2"]:
 _CUBE = np.array([[[x, y, z] for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))] for z in (-1, 1)]) / 2.0
 
 
-def box(size: Sequence[float], centre: Sequence[float] = (0, 0, 0), *, taper: float = 1.0) -> Mesh:
+def box(size: Numbers, centre: Numbers = (0, 0, 0), *, taper: float = 1.0) -> Mesh:
     """Return a box; its top is `taper` times as long and wide as its bottom."""
     rings = _CUBE * np.asarray(size, dtype=float)
     if taper != 1.0:
@@ -79,31 +84,41 @@ def _ball(rings: int, sides: int) -> Mesh:
     return lathe([(float(np.sin(a)), float(-np.cos(a))) for a in angle], sides=sides)
 
 
-def ellipsoid(radii: Sequence[float], centre: Sequence[float] = (0, 0, 0)) -> Mesh:
+def ellipsoid(radii: Numbers, centre: Numbers = (0, 0, 0)) -> Mesh:
     """Return an ellipsoid with its axes along x, y and z."""
     ball = _ball(9, 14)
     return Mesh(ball.vertices * np.asarray(radii, dtype=float) + np.asarray(centre, dtype=float), ball.faces)
 
 
+def _cross(a: Float[np.ndarray, "#r 3"], b: Float[np.ndarray, "#r 3"]) -> Float[np.ndarray, "r 3"]:
+    """Row by row vector product; `numpy.cross` takes three times as long on arrays of this size."""
+    result = np.empty(np.broadcast_shapes(a.shape, b.shape))
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        result[:, i] = a[:, j] * b[:, k] - a[:, k] * b[:, j]
+    return result
+
+
 def tube(
-    path: Sequence[Sequence[float]] | Float[np.ndarray, "r 3"], radius: float | Sequence[float], *, sides: int = 8
+    path: Sequence[Numbers] | Float[np.ndarray, "r 3"], radius: float | Sequence[float], *, sides: int = 8
 ) -> Mesh:
     """Sweep a circle along a path; `radius` may differ from point to point."""
     points = np.asarray(path, dtype=float)
-    along = np.gradient(points, axis=0)
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-12
+    along = np.empty_like(points)  # central differences, one-sided at the ends
+    along[1:-1] = points[2:] - points[:-2]
+    along[0], along[-1] = points[1] - points[0], points[-1] - points[-2]
+    along /= np.sqrt((along * along).sum(1, keepdims=True)) + 1e-12
     # The world axis that the path follows least gives a frame that does not twist on plane paths.
-    reference = np.eye(3)[int(np.abs(along).sum(0).argmin())]
-    left = np.cross(reference, along)
-    left /= np.linalg.norm(left, axis=1, keepdims=True) + 1e-12
-    up = np.cross(along, left)
-    circle = _circle(sides) * 1.0
-    ring = circle[None, :, :1] * left[:, None] + circle[None, :, 1:] * up[:, None]
+    reference = np.zeros((1, 3))
+    reference[0, np.abs(along).sum(0).argmin()] = 1.0
+    left = _cross(reference, along)
+    left /= np.sqrt((left * left).sum(1, keepdims=True)) + 1e-12
+    circle = _circle(sides)
+    ring = circle[None, :, :1] * left[:, None] + circle[None, :, 1:] * _cross(along, left)[:, None]
     width = np.broadcast_to(np.asarray(radius, dtype=float), (len(points),))
     return loft(points[:, None] + width[:, None, None] * ring)
 
 
-def rod(start: Sequence[float], end: Sequence[float], radius: float, *, sides: int = 8) -> Mesh:
+def rod(start: Numbers, end: Numbers, radius: float, *, sides: int = 8) -> Mesh:
     """Return a straight round bar."""
     return tube([start, end], radius, sides=sides)
 
@@ -129,14 +144,24 @@ def disc(radius: float, thickness: float, centre: Vector, *, axis: int = 1) -> M
     return plate(radius * _circle(18), thickness, axis=axis, centre=centre)
 
 
-def turned(mesh: Mesh, angle: float, *, axis: int = 2, about: Vector = (0, 0, 0)) -> Mesh:
-    """Return the mesh turned by `angle` radians around an axis through `about`."""
+def rotation(angle: float, axis: int) -> Float[np.ndarray, "3 3"]:
+    """Return the matrix that turns columns by `angle` radians around an axis, the next axis towards the one after."""
     first, second = (axis + 1) % 3, (axis + 2) % 3
     matrix = np.eye(3)
     matrix[first, first] = matrix[second, second] = np.cos(angle)
     matrix[first, second], matrix[second, first] = -np.sin(angle), np.sin(angle)
+    return matrix
+
+
+def turned(mesh: Mesh, angle: float, *, axis: int = 2, about: Vector = (0, 0, 0)) -> Mesh:
+    """Return the mesh turned by `angle` radians around an axis through `about`."""
     pivot = np.asarray(about, dtype=float)
-    return Mesh((mesh.vertices - pivot) @ matrix.T + pivot, mesh.faces)
+    return Mesh((mesh.vertices - pivot) @ rotation(angle, axis).T + pivot, mesh.faces)
+
+
+def moved(mesh: Mesh, offset: tuple[float, float, float]) -> Mesh:
+    """Return the mesh moved by `offset`."""
+    return Mesh(mesh.vertices + np.asarray(offset), mesh.faces)
 
 
 def joined(meshes: Sequence[Mesh]) -> Mesh:
@@ -150,16 +175,9 @@ def sample_surface(
     mesh: Mesh, count: int, generator: Generator
 ) -> tuple[Float32[np.ndarray, "n 3"], Float32[np.ndarray, "n 3"], Int64[np.ndarray, " n"]]:
     """Draw points uniformly by area: the points, their unit face normals and the face each lies on, in random order."""
-    corner = mesh.vertices[mesh.faces[:, 0]]
-    first, second = mesh.vertices[mesh.faces[:, 1]] - corner, mesh.vertices[mesh.faces[:, 2]] - corner
-    normal = np.stack(
-        [
-            first[:, 1] * second[:, 2] - first[:, 2] * second[:, 1],
-            first[:, 2] * second[:, 0] - first[:, 0] * second[:, 2],
-            first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0],
-        ],
-        -1,
-    )  # written out: np.cross takes three times as long on arrays of this size
+    corner, second, third = mesh.vertices[mesh.faces.T]
+    first, second = second - corner, third - corner
+    normal = _cross(first, second)
     double_area = np.sqrt((normal * normal).sum(1))
     limits = np.cumsum(double_area)
     face = np.searchsorted(limits, generator.random(count) * limits[-1], side="right")
@@ -167,4 +185,5 @@ def sample_surface(
     outside = u + v > 1  # the other half of the parallelogram, folded back
     u, v = np.where(outside, 1 - u, u), np.where(outside, 1 - v, v)
     points = corner[face] + u * first[face] + v * second[face]
-    return points.astype(np.float32), (normal[face] / double_area[face, None]).astype(np.float32), face
+    normal /= double_area[:, None] + 1e-300
+    return points.astype(np.float32), normal[face].astype(np.float32), face

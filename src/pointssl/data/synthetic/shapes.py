@@ -1,7 +1,7 @@
 """Generated shapes with labels, parts and normals: the data set that needs no download.
 
 Every cloud is a function of (seed, index): a family is drawn parametrically with parts that come and go, stretched,
-turned, tilted, sampled by area, jittered as a scanner would. Families share parts and silhouettes on purpose. z is up;
+turned, tilted, sampled by area, jittered as a scanner would. Families share parts and silhouettes on purpose. y is up;
 clouds are centred and their farthest point lies at radius 1.
 """
 
@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import final
 
 import numpy as np
+from jaxtyping import Int64
 from numpy.random import Generator
 
 from pointssl.data.cloud import Cloud, Labels, Points
 from pointssl.data.splits import check_split
-from pointssl.data.synthetic import furniture
-from pointssl.data.synthetic.mesh import Mesh, joined, sample_surface
+from pointssl.data.synthetic import furniture, objects, vehicles
+from pointssl.data.synthetic.mesh import Mesh, joined, rotation, sample_surface
 from pointssl.data.synthetic.pieces import Pieces, chance, within
 from pointssl.errors import SettingError
 
@@ -23,52 +24,66 @@ VERSION = 1
 """Raise it whenever any cloud changes: it is part of the fingerprint of every run."""
 
 FAMILIES: dict[str, Callable[[Generator], Pieces]] = {
+    "aeroplane": vehicles.aeroplane,
     "armchair": furniture.armchair,
     "bed": furniture.bed,
     "bench": furniture.bench,
+    "bicycle": vehicles.bicycle,
+    "boat": vehicles.boat,
     "bookshelf": furniture.bookshelf,
+    "bottle": objects.bottle,
     "cabinet": furniture.cabinet,
+    "car": vehicles.car,
     "chair": furniture.chair,
     "desk": furniture.desk,
+    "figure": objects.figure,
+    "guitar": objects.guitar,
     "lamp": furniture.lamp,
+    "mug": objects.mug,
+    "rocket": vehicles.rocket,
     "sofa": furniture.sofa,
+    "stairs": objects.stairs,
     "stool": furniture.stool,
     "table": furniture.table,
+    "tree": objects.tree,
+    "truck": vehicles.truck,
+    "vase": objects.vase,
 }
 """Class name to the function that draws one shape of it."""
 
 PARTS = (
-    "arm",
-    "back",
-    "body",
-    "content",
-    "cushion",
-    "drawer",
-    "handle",
-    "leg",
-    "seat",
-    "shade",
-    "shelf",
-    "side",
-    "stem",
-    "top",
+    "arm", "back", "body", "cabin", "content", "cushion", "drawer", "engine",
+    "fin", "handle", "head", "leaf", "leg", "lid", "sail", "seat", "shade",
+    "shelf", "side", "stem", "step", "top", "wheel", "wing",
 )  # fmt: skip
 """Part names, shared by all families; the `part` channel holds indices into them."""
+
+YAW = np.pi / 2
+"""Largest turn about the vertical, radians."""
+
+TILT = 0.1
+"""Standard deviation of the lean about either horizontal axis, radians."""
+
+STRETCH = 0.15
+"""Standard deviation of the logarithm of each axis's factor."""
+
+MISSING = 0.35
+"""Largest share of the surface that a scan may miss."""
+
+NOISE = 0.025
+"""Largest standard deviation of the coordinates, in radii of the cloud."""
 
 CACHE_BYTES = 256 * 2**20
 """Coordinates are kept once made, up to this much memory."""
 
 
 def pose(mesh: Mesh, rng: Generator) -> Mesh:
-    """Stretch each axis, turn around the vertical by up to 60 degrees either way, tilt by a few degrees."""
-    stretch = np.exp(rng.normal(0, 0.12, 3))
-    yaw, roll, pitch = within(rng, -np.pi / 3, np.pi / 3), rng.normal(0, 0.05), rng.normal(0, 0.05)
-    c, s = np.cos(yaw), np.sin(yaw)
-    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
-    tilt = np.array([[1, 0, pitch], [0, 1, -roll], [-pitch, roll, 1.0]])
-    tilt = np.linalg.qr(tilt)[0]
-    tilt *= np.sign(np.diag(tilt))  # the rotation nearest to the small tilt, without a flip
-    return Mesh((mesh.vertices * stretch) @ (tilt @ turn).T, mesh.faces)
+    """Stretch each axis, turn about the vertical within `YAW` either way, tilt a little, make y the up axis."""
+    stretch = np.exp(rng.normal(0, STRETCH, 3))
+    yaw, roll, pitch = within(rng, -YAW, YAW), rng.normal(0, TILT), rng.normal(0, TILT)
+    turn = rotation(yaw, 2) @ rotation(roll, 0) @ rotation(pitch, 1)
+    upright = rotation(-np.pi / 2, 0)  # the families are drawn with z up, as in a plan; the public sets have y up
+    return Mesh((mesh.vertices * stretch) @ (upright @ turn).T, mesh.faces)
 
 
 def unit_ball(points: Points) -> Points:
@@ -78,16 +93,30 @@ def unit_ball(points: Points) -> Points:
     return scaled
 
 
+def scan(mesh: Mesh, points: int, rng: Generator) -> tuple[Points, Points, Int64[np.ndarray, " n"]]:
+    """Draw points as a sensor would: often a part of one side is missing, and coordinates are off by up to `NOISE`.
+
+    Returns points in the unit ball, normals and the face of each point.
+    """
+    missing = within(rng, 0.0, MISSING) if chance(rng, 0.5) else 0.0
+    xyz, normal, face = sample_surface(mesh, round(points / (1 - missing)), rng)
+    xyz = unit_ball(xyz)
+    if len(xyz) > points:
+        side = rng.normal(0, 1, 3).astype(np.float32)
+        depth = xyz @ (side / np.linalg.norm(side)) + rng.normal(0, 0.1, len(xyz))  # a ragged edge, not a saw cut
+        kept = np.sort(np.argpartition(depth, points)[:points])
+        xyz, normal, face = xyz[kept], normal[kept], face[kept]
+    xyz = xyz + rng.normal(0, within(rng, 0.0, NOISE), xyz.shape).astype(np.float32)
+    return unit_ball(xyz), normal, face
+
+
 def draw(family: str, points: int, rng: Generator) -> Cloud:
     """Draw one cloud of a family with the channels `normal` and `part`."""
     pieces = FAMILIES[family](rng)
     mesh = pose(joined([m for _, m in pieces]), rng)
-    xyz, normal, face = sample_surface(mesh, points, rng)
+    xyz, normal, face = scan(mesh, points, rng)
     owner = np.repeat([PARTS.index(name) for name, _ in pieces], [len(m.faces) for _, m in pieces])
-    xyz = unit_ball(xyz)
-    noise = within(rng, 0.0, 0.02) if chance(rng, 0.8) else 0.0
-    xyz = unit_ball(xyz + rng.normal(0, noise, xyz.shape).astype(np.float32))
-    return Cloud(points=xyz, channels={"normal": normal, "part": owner[face][:, None].astype(np.int64)})
+    return Cloud(points=xyz, channels={"normal": normal, "part": owner[face, None].astype(np.int32)})
 
 
 @final
