@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pointssl.data.cloud import Dataset
-from pointssl.data.folder import FolderDataset, read_entries, require_readable
+from pointssl.data.folder import read_entries, require_readable
 from pointssl.data.listing import Entry, Failure, Listing, scan
 from pointssl.data.manifest import write_manifest
 from pointssl.data.unfinished import WORK, Read, Recipe, assemble, notes_in, prepare, write_noted_shard
@@ -69,8 +69,8 @@ def pack(
         raise ValueError(f"points must be at least 1, got {points}")
     if out.exists():
         raise DataError(f"{out} exists already; delete it or choose another name")
-    listing = _listing_of(source, list_file)
-    sets = {} if listing is not None else _sets_of(source)
+    listing = scan(source, list_file) if isinstance(source, str | Path) else None
+    sets = {} if isinstance(source, str | Path) else _sets_of(source)
     classes = listing.classes if listing is not None else _shared_classes(sets)
     total = len(listing.entries) if listing is not None else sum(len(one) for one in sets.values())
     if total == 0:
@@ -125,19 +125,11 @@ def pack(
     )
 
 
-def _listing_of(source: object, list_file: str | Path | None) -> Listing | None:
-    if isinstance(source, FolderDataset):
-        return source.listing
-    return scan(source, list_file) if isinstance(source, str | Path) else None
-
-
-def _sets_of(source: object) -> dict[str, Dataset]:
+def _sets_of(source: Dataset | Mapping[str, Dataset]) -> dict[str, Dataset]:
+    """Return data sets by split; a single one says after the last slash of its name which split it is."""
     if isinstance(source, Mapping):
         return dict(source)
-    if isinstance(source, Dataset):
-        split = source.name.rpartition("/")[2] if "/" in source.name else "all"
-        return {split: source}
-    raise TypeError(f"source must be a path, a Dataset or Datasets by split, got {type(source).__name__}")
+    return {source.name.rpartition("/")[2] if "/" in source.name else "all": source}
 
 
 def _shared_classes(sets: Mapping[str, Dataset]) -> tuple[str, ...]:
