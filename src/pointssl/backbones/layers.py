@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pointssl.ops import pooling
+
 
 @final
 class PointLayer(nn.Module):
@@ -38,8 +40,8 @@ class MaxPoolLayer(nn.Module):
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b e"]:
         """Return one vector per cloud."""
-        y: Tensor = self.layer(x)
-        return y.amax(dim=1)
+        linear, norm = self.layer.linear, self.layer.norm
+        return pooling.linear_norm_max(x, linear.weight, norm, self.layer.slope)
 
 
 def mlp(widths: tuple[int, ...], dropout: float = 0.0) -> nn.Sequential:
@@ -61,4 +63,5 @@ def require_points(xyz: Float[Tensor, "b n 3"], needed: int, network: str) -> No
 def orthogonality(transform: Float[Tensor, "b d d"]) -> Float[Tensor, ""]:
     """Mean over the batch of the Frobenius norm of I - A Aᵀ, which keeps a learned transform near a rotation."""
     eye = torch.eye(transform.shape[-1], dtype=transform.dtype, device=transform.device)
-    return torch.linalg.matrix_norm(eye - transform @ transform.mT).mean()
+    distance: Tensor = torch.linalg.matrix_norm(eye - transform @ transform.mT)
+    return distance.mean()

@@ -1,0 +1,418 @@
+// Compiled kernels for processors: selection of neighbours, edge convolution, and the max over points.
+//
+// Every function has an equal in plain torch (neighbors.py, edgeconv.py, pooling.py), which is its oracle and its
+// fall-back. Arrays are float32 and row-major; b clouds, n points, k neighbours, e channels. Work is split over clouds and
+// blocks of channels, so that no two threads write to one place and the result does not depend on their number.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace {
+
+constexpr int LANES = 16;  // one AVX-512 register; the compiler splits it for narrower processors
+typedef float Vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
+
+inline Vec load(const float* from) {
+    Vec v;
+    std::memcpy(&v, from, sizeof v);
+    return v;
+}
+inline void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
+inline Vec all(float x) { return Vec{} + x; }
+
+// Slots are kept as 16-bit integers to save memory.
+inline Ints load_slots(const int16_t* from) {
+    Ints v;
+    for (int l = 0; l < LANES; ++l) v[l] = from[l];
+    return v;
+}
+inline void store_slots(int16_t* to, Ints v) {
+    for (int l = 0; l < LANES; ++l) to[l] = static_cast<int16_t>(v[l]);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Selection
+
+// The k smallest of a row by sorting; NaN counts as infinite.
+void select_by_sorting(const float* row, int64_t n, int64_t k, int64_t* out, std::vector<std::pair<float, int64_t>>& room) {
+    room.resize(n);
+    for (int64_t j = 0; j < n; ++j)
+        room[j] = {std::isnan(row[j]) ? std::numeric_limits<float>::infinity() : row[j] + 0.0f, j};
+    std::partial_sort(room.begin(), room.begin() + k, room.end());
+    for (int64_t s = 0; s < k; ++s) out[s] = room[s].second;
+}
+
+// One bit per value: is it below (or equal to) x?
+inline uint32_t bits_below(const float* values, float x, bool or_equal) {
+#if defined(__AVX512F__)
+    const __m512 v = _mm512_loadu_ps(values), bound = _mm512_set1_ps(x);
+    return or_equal ? _mm512_cmp_ps_mask(v, bound, _CMP_LE_OQ) : _mm512_cmp_ps_mask(v, bound, _CMP_LT_OQ);
+#elif defined(__AVX2__)
+    const __m256 bound = _mm256_set1_ps(x), low = _mm256_loadu_ps(values), high = _mm256_loadu_ps(values + 8);
+    const __m256 a = or_equal ? _mm256_cmp_ps(low, bound, _CMP_LE_OQ) : _mm256_cmp_ps(low, bound, _CMP_LT_OQ);
+    const __m256 b = or_equal ? _mm256_cmp_ps(high, bound, _CMP_LE_OQ) : _mm256_cmp_ps(high, bound, _CMP_LT_OQ);
+    return static_cast<uint32_t>(_mm256_movemask_ps(a)) | static_cast<uint32_t>(_mm256_movemask_ps(b)) << 8;
+#else
+    uint32_t bits = 0;
+    for (int l = 0; l < LANES; ++l) bits |= static_cast<uint32_t>(or_equal ? values[l] <= x : values[l] < x) << l;
+    return bits;
+#endif
+}
+
+// How many of the `count` values come before value i in the order (value, position); `count` is a multiple of LANES.
+inline int before(const float* values, int count, int i) {
+    int rank = 0, j = 0;
+    for (; j + LANES <= i; j += LANES) rank += __builtin_popcount(bits_below(values + j, values[i], true));
+    const uint32_t earlier = (1u << (i - j)) - 1;
+    rank += __builtin_popcount((bits_below(values + j, values[i], true) & earlier) |
+                               (bits_below(values + j, values[i], false) & ~earlier));
+    for (j += LANES; j < count; j += LANES) rank += __builtin_popcount(bits_below(values + j, values[i], false));
+    return rank;
+}
+
+// Positions of all values up to `limit`, in order; returns how many, or more than `most` when they do not fit.
+inline int survivors(const float* row, int64_t n, float limit, int most, float* values, int32_t* places) {
+    int count = 0;
+    int64_t j = 0;
+#if defined(__AVX512F__)
+    const __m512 bound = _mm512_set1_ps(limit);
+    const __m512i steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (; j + LANES <= n; j += LANES) {
+        const __m512 v = _mm512_loadu_ps(row + j);
+        const __mmask16 in = _mm512_cmp_ps_mask(v, bound, _CMP_LE_OQ);
+        _mm512_storeu_ps(values + count, _mm512_maskz_compress_ps(in, v));
+        const __m512i at = _mm512_add_epi32(steps, _mm512_set1_epi32(static_cast<int>(j)));
+        _mm512_storeu_si512(places + count, _mm512_maskz_compress_epi32(in, at));
+        count += __builtin_popcount(in);
+        if (count > most) return count;  // rare; the loop has no other branch, as a wrong guess costs more than the work
+    }
+#endif
+    for (; j + LANES <= n; j += LANES)
+        for (uint32_t in = bits_below(row + j, limit, true); in; in &= in - 1) {
+            if (count >= most) return most + 1;
+            places[count] = static_cast<int32_t>(j + __builtin_ctz(in));
+            values[count] = row[places[count]];
+            ++count;
+        }
+    for (; j < n; ++j) {
+        if (count >= most) return most + 1;
+        values[count] = row[j];
+        places[count] = static_cast<int32_t>(j);
+        count += row[j] <= limit;
+    }
+    return count;
+}
+
+// The k smallest of a row: the k-th smallest minimum of G · LANES interleaved groups bounds the k-th smallest value from
+// above, and few more than k values lie below it. `values` and `places` have room for MOST + 2 · LANES.
+constexpr int MOST = 512;
+
+template <int G>
+bool select_by_bound(const float* __restrict row, int64_t n, int64_t k, float* __restrict values,
+                     int32_t* __restrict places, int64_t* __restrict out) {
+    constexpr int groups = G * LANES;
+    Vec low[G];
+    for (int v = 0; v < G; ++v) low[v] = load(row + v * LANES);
+    int64_t j = groups;
+    for (; j + groups <= n; j += groups)
+        for (int v = 0; v < G; ++v) {
+            const Vec x = load(row + j + v * LANES);
+            low[v] = x < low[v] ? x : low[v];
+        }
+    float minima[groups];
+    for (int v = 0; v < G; ++v) store(minima + v * LANES, low[v]);
+    float limit = std::numeric_limits<float>::infinity();
+    for (int g = 0; g < groups; ++g) {
+        const float mine = minima[g];
+        int count = 0;
+        for (int h = 0; h < groups; h += LANES) count += __builtin_popcount(bits_below(minima + h, mine, true));
+        limit = std::min(limit, count >= k ? mine : std::numeric_limits<float>::infinity());
+    }
+    const int count = survivors(row, n, limit, MOST, values, places);
+    if (count < k || count > MOST) return false;  // NaN in the row, or many ties
+    const int padded = (count + LANES - 1) / LANES * LANES;
+    std::fill(values + count, values + padded, std::numeric_limits<float>::infinity());
+    int64_t sorted[MOST];
+    for (int s = 0; s < count; ++s) sorted[before(values, padded, s)] = places[s];
+    std::copy(sorted, sorted + k, out);
+    return true;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Edge convolution on one block of V vectors of channels of one cloud
+
+struct Edges {
+    const float* uv;  // (b, n, 2e): u in the first half of each row, v in the second
+    const int64_t* index;
+    int64_t b, n, k, e;
+};
+
+constexpr int SUMS = 5;  // per channel: Σ total, Σ v, Σ deg u², Σ v², Σ v·total
+
+template <int V>
+void gather_block(const Edges& g, int64_t cloud, int64_t channel, const float* degree, float* peak, int16_t* slot,
+                  float* total, double* sums) {
+    const int64_t width = 2 * g.e;
+    const float* u = g.uv + cloud * g.n * width + channel;
+    double sum[SUMS][V * LANES] = {};
+    for (int64_t i = 0; i < g.n; ++i) {
+        const int64_t* near = g.index + (cloud * g.n + i) * g.k;
+        Vec best[V], added[V];
+        Ints where[V];
+        for (int v = 0; v < V; ++v) {
+            best[v] = added[v] = load(u + near[0] * width + v * LANES);
+            where[v] = Ints{};
+        }
+        for (int64_t s = 1; s < g.k; ++s) {
+            const float* row = u + near[s] * width;
+            for (int v = 0; v < V; ++v) {
+                const Vec x = load(row + v * LANES);
+                const Ints more = x > best[v];
+                best[v] = more ? x : best[v];
+                where[v] = more ? (Ints{} + static_cast<int32_t>(s)) : where[v];
+                added[v] += x;
+            }
+        }
+        const int64_t at = (cloud * g.n + i) * g.e + channel;
+        for (int v = 0; v < V; ++v) {
+            store(peak + at + v * LANES, best[v]);
+            store_slots(slot + at + v * LANES, where[v]);
+        }
+        if (!total) continue;
+        const float* own = u + i * width;
+        for (int v = 0; v < V; ++v) store(total + at + v * LANES, added[v]);
+        for (int c = 0; c < V * LANES; ++c) {
+            const double t = total[at + c], x = own[c], y = own[c + g.e];
+            sum[0][c] += t;
+            sum[1][c] += y;
+            sum[2][c] += degree[cloud * g.n + i] * x * x;
+            sum[3][c] += y * y;
+            sum[4][c] += y * t;
+        }
+    }
+    if (!total) return;
+    for (int q = 0; q < SUMS; ++q)
+        for (int c = 0; c < V * LANES; ++c) sums[(cloud * SUMS + q) * g.e + channel + c] = sum[q][c];
+}
+
+template <int V>
+void scatter_block(const Edges& g, int64_t cloud, int64_t channel, const float* degree, const float* grad,
+                   const float* centred, const int16_t* slot, const float* total, const float* mean, const float* scale,
+                   const float* shift, const float* c0, const float* c1, float slope, float* out) {
+    const bool training = total != nullptr;
+    const int64_t width = 2 * g.e;
+    const float* u = g.uv + cloud * g.n * width + channel;
+    float* du = out + cloud * g.n * width + channel;
+    for (int64_t j = 0; j < g.n; ++j)
+        for (int v = 0; v < V; ++v) {
+            const Vec x = load(u + j * width + v * LANES);
+            const Vec one = load(c1 + channel + v * LANES);
+            store(du + j * width + v * LANES, training ? -degree[cloud * g.n + j] * one * x : Vec{});
+        }
+    for (int64_t i = 0; i < g.n; ++i) {
+        const int64_t* near = g.index + (cloud * g.n + i) * g.k;
+        const int64_t at = (cloud * g.n + i) * g.e + channel;
+        Vec hit[V], each[V];
+        Ints where[V];
+        for (int v = 0; v < V; ++v) {
+            const int64_t c = channel + v * LANES;
+            const Vec a = load(scale + c);
+            const Vec z = load(centred + at + v * LANES) * a + load(shift + c);
+            const Vec d = load(grad + at + v * LANES);
+            hit[v] = a * (z > 0.0f ? d : slope * d);
+            where[v] = load_slots(slot + at + v * LANES);
+            const Vec own = load(u + i * width + g.e + v * LANES) - load(mean + c);
+            each[v] = Vec{} - load(c0 + c) - load(c1 + c) * own;
+            Vec dv = hit[v];
+            if (training)
+                dv += static_cast<float>(g.k) * each[v] - load(c1 + c) * load(total + at + v * LANES);
+            store(du + i * width + g.e + v * LANES, dv);
+        }
+        if (training) {
+            for (int64_t s = 0; s < g.k; ++s) {
+                float* row = du + near[s] * width;
+                for (int v = 0; v < V; ++v) {
+                    const Vec chosen = (where[v] == static_cast<int32_t>(s)) ? hit[v] : Vec{};
+                    store(row + v * LANES, load(row + v * LANES) + each[v] + chosen);
+                }
+            }
+        } else {
+            for (int v = 0; v < V; ++v)
+                for (int l = 0; l < LANES; ++l) du[near[where[v][l]] * width + v * LANES + l] += hit[v][l];
+        }
+    }
+}
+
+// Runs `body` on (cloud, first channel, vectors in the block) for all clouds and blocks of at most 64 channels.
+template <typename Body>
+void for_blocks(int64_t b, int64_t e, int threads, Body body) {
+    const int64_t blocks = (e + 63) / 64;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (int64_t task = 0; task < b * blocks; ++task) {
+        const int64_t first = task % blocks * 64;
+        body(task / blocks, first, std::min<int64_t>(64, e - first) / LANES);
+    }
+}
+
+}  // namespace
+
+extern "C" {
+
+// out (rows, k): positions of the k smallest of each row of rank (rows, n), ties by position.
+void pointssl_smallest(const float* rank, int64_t rows, int64_t n, int64_t k, int64_t* out, int32_t threads) {
+#pragma omp parallel num_threads(threads)
+    {
+        std::vector<std::pair<float, int64_t>> room;
+        float values[MOST + 2 * LANES];
+        int32_t places[MOST + 2 * LANES];
+#pragma omp for schedule(static)
+        for (int64_t r = 0; r < rows; ++r) {
+            const float* row = rank + r * n;
+            int64_t* to = out + r * k;
+            bool done = false;
+            // Half as many groups again as values wanted, and at least eight values in each group.
+            if (k <= 21 && n >= 256) done = select_by_bound<2>(row, n, k, values, places, to);
+            else if (k <= 43 && n >= 512) done = select_by_bound<4>(row, n, k, values, places, to);
+            else if (k <= 86 && n >= 1024) done = select_by_bound<8>(row, n, k, values, places, to);
+            if (!done) select_by_sorting(row, n, k, to, room);
+        }
+    }
+}
+
+// degree (b, n): in how many neighbourhoods each point lies.
+void pointssl_edge_degree(const int64_t* index, int64_t b, int64_t n, int64_t k, float* degree, int32_t threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t cloud = 0; cloud < b; ++cloud) {
+        std::fill(degree + cloud * n, degree + (cloud + 1) * n, 0.0f);
+        for (int64_t i = 0; i < n * k; ++i) degree[cloud * n + index[cloud * n * k + i]] += 1.0f;
+    }
+}
+
+// peak, slot, total (b, n, e) of the neighbours' u; sums (b, 5, e). Without total (evaluation) no sums either.
+// e is a multiple of 16.
+void pointssl_edge_gather(const float* uv, const int64_t* index, int64_t b, int64_t n, int64_t k, int64_t e,
+                          const float* degree, float* peak, int16_t* slot, float* total, double* sums, int32_t threads) {
+    const Edges g{uv, index, b, n, k, e};
+    for_blocks(b, e, threads, [&](int64_t cloud, int64_t channel, int64_t vectors) {
+        switch (vectors) {
+            case 1: return gather_block<1>(g, cloud, channel, degree, peak, slot, total, sums);
+            case 2: return gather_block<2>(g, cloud, channel, degree, peak, slot, total, sums);
+            case 3: return gather_block<3>(g, cloud, channel, degree, peak, slot, total, sums);
+            default: return gather_block<4>(g, cloud, channel, degree, peak, slot, total, sums);
+        }
+    });
+}
+
+// In place peak += v - mean; out = leaky_relu(peak * scale + shift).
+void pointssl_edge_finish(const float* uv, int64_t points, int64_t e, const float* mean, const float* scale,
+                          const float* shift, float slope, float* peak, float* out, int32_t threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t i = 0; i < points; ++i)
+        for (int64_t c = 0; c < e; ++c) {
+            const float y = peak[i * e + c] + (uv[i * 2 * e + e + c] - mean[c]);
+            const float z = y * scale[c] + shift[c];
+            peak[i * e + c] = y;
+            out[i * e + c] = z > 0.0f ? z : slope * z;
+        }
+}
+
+// sums (2, e): Σ g and Σ g·centred, where g is the gradient before the activation; one partial sum per chunk of points.
+void pointssl_edge_sums(const float* grad, const float* centred, int64_t points, int64_t e, const float* scale,
+                        const float* shift, float slope, int64_t chunks, double* sums, int32_t threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        double* mine = sums + chunk * 2 * e;
+        std::fill(mine, mine + 2 * e, 0.0);
+        for (int64_t i = points * chunk / chunks; i < points * (chunk + 1) / chunks; ++i)
+            for (int64_t c = 0; c < e; ++c) {
+                const float y = centred[i * e + c], d = grad[i * e + c];
+                const float g = y * scale[c] + shift[c] > 0.0f ? d : slope * d;
+                mine[c] += g;
+                mine[e + c] += static_cast<double>(g) * y;
+            }
+    }
+}
+
+// Gradient of uv (b, n, 2e). c0 and c1 carry what the statistics send back to every edge; zero in evaluation mode.
+void pointssl_edge_scatter(const float* uv, const int64_t* index, int64_t b, int64_t n, int64_t k, int64_t e,
+                           const float* degree, const float* grad, const float* centred, const int16_t* slot,
+                           const float* total, const float* mean, const float* scale, const float* shift,
+                           const float* c0, const float* c1, float slope, float* out, int32_t threads) {
+    const Edges g{uv, index, b, n, k, e};
+    for_blocks(b, e, threads, [&](int64_t cloud, int64_t channel, int64_t vectors) {
+#define RUN(V)                                                                                                         \
+    scatter_block<V>(g, cloud, channel, degree, grad, centred, slot, total, mean, scale, shift, c0, c1, slope, out)
+        switch (vectors) {
+            case 1: return RUN(1);
+            case 2: return RUN(2);
+            case 3: return RUN(3);
+            default: return RUN(4);
+        }
+#undef RUN
+    });
+}
+
+// Running max and its place over the rows of y (rows, e), the first of which is point `start`; a tie keeps the earlier.
+void pointssl_max_rows(const float* y, int64_t rows, int64_t e, int64_t start, float* best, int64_t* place,
+                       int32_t threads) {
+    const int64_t blocks = (e + 63) / 64;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t block = 0; block < blocks; ++block) {
+        const int64_t first = block * 64, count = std::min<int64_t>(64, e - first);
+        float top[64];
+        int32_t at[64];
+        for (int64_t c = 0; c < count; ++c) {
+            top[c] = start ? best[first + c] : -std::numeric_limits<float>::infinity();
+            at[c] = start ? static_cast<int32_t>(place[first + c]) : 0;
+        }
+        for (int64_t i = 0; i < rows; ++i) {
+            const float* row = y + i * e + first;
+            const int32_t here = static_cast<int32_t>(start + i);
+            for (int64_t c = 0; c < count; ++c) {
+                const bool more = row[c] > top[c];
+                top[c] = more ? row[c] : top[c];
+                at[c] = more ? here : at[c];
+            }
+        }
+        for (int64_t c = 0; c < count; ++c) {
+            best[first + c] = top[c];
+            place[first + c] = at[c];
+        }
+    }
+}
+
+// dx (b, n, d) += coefficient (b, e) times row c of weight (e, d), at the point that gave channel c its max.
+void pointssl_scatter_rows(const float* coefficient, const int64_t* place, const float* weight, int64_t b, int64_t n,
+                           int64_t e, int64_t d, float* dx, int32_t threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t cloud = 0; cloud < b; ++cloud)
+        for (int64_t c = 0; c < e; ++c) {
+            const float a = coefficient[cloud * e + c];
+            float* to = dx + (cloud * n + place[cloud * e + c]) * d;
+            for (int64_t i = 0; i < d; ++i) to[i] += a * weight[c * d + i];
+        }
+}
+
+// dw (e, d) += Σ over clouds of coefficient (b, e) times the point of x (b, n, d) that gave channel c its max.
+void pointssl_gather_rows(const float* coefficient, const int64_t* place, const float* x, int64_t b, int64_t n, int64_t e,
+                          int64_t d, float* dw, int32_t threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t c = 0; c < e; ++c)
+        for (int64_t cloud = 0; cloud < b; ++cloud) {
+            const float a = coefficient[cloud * e + c];
+            const float* from = x + (cloud * n + place[cloud * e + c]) * d;
+            for (int64_t i = 0; i < d; ++i) dw[c * d + i] += a * from[i];
+        }
+}
+
+}  // extern "C"
