@@ -1,1 +1,1 @@
-
+"""The command line, the recipes it starts from, and the demo: everything above the library."""

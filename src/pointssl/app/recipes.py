@@ -16,7 +16,7 @@ RECIPES: dict[str, PretrainConfig] = {
         backbone=PointNetConfig(),
         data=DataConfig(points=1024, batch=32),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine"),
-        epochs=25,
+        epochs=25.0,
     ),
     # The same with the classification encoder of DGCNN, whose point features are 512 wide.
     "parae-dgcnn": PretrainConfig(
@@ -24,7 +24,7 @@ RECIPES: dict[str, PretrainConfig] = {
         backbone=DGCNNConfig(k=20),
         data=DataConfig(points=1024, batch=32),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine"),
-        epochs=25,
+        epochs=25.0,
     ),
     # Seconds on one core: for tests, and to see whether one's own data goes through.
     "parae-tiny": PretrainConfig(
@@ -32,7 +32,7 @@ RECIPES: dict[str, PretrainConfig] = {
         backbone=PointNetConfig(local=(32,), hidden=(64,), pooled_dim=128),
         data=DataConfig(source="synthetic:64", points=256, batch=16),
         optim=OptimConfig(kind="adam", lr=3e-3, schedule="cosine"),
-        epochs=5,
+        epochs=5.0,
         checkpoint_every=10,
         log_every=1,
         watch_every=10,

@@ -1,0 +1,132 @@
+"""What every pretext task promises, over `METHODS`, on a small PointNet and a small DGCNN."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from pointssl.backbones import Backbone, DGCNNConfig, PointNetConfig, build_backbone
+from pointssl.data.loader import stack
+from pointssl.data.synthetic import SyntheticShapes
+from pointssl.methods import METHODS, PretextMethod, build_method
+from pointssl.types import CloudBatch, StepOutput
+
+ROOT = Path(__file__).parents[2]
+BACKBONES: dict[str, Any] = {
+    "pointnet": PointNetConfig(local=(16,), hidden=(16,), pooled_dim=32),
+    "dgcnn": DGCNNConfig(k=4, widths=(8, 8), pooled_dim=32),
+}
+
+
+def fresh(name: str, backbone: str = "pointnet", seed: int = 0) -> PretextMethod:
+    """Build a method with its default settings on a small network, all weights drawn from `seed`."""
+    torch.manual_seed(seed)
+    encoder: Backbone = build_backbone(BACKBONES[backbone])
+    return build_method(METHODS[name][0](), encoder)
+
+
+def score(method: PretextMethod, xyz: Tensor, seed: int = 0) -> Tensor:
+    """Return the loss of one batch, with all chance drawn from `seed`."""
+    torch.manual_seed(seed)
+    output: StepOutput = method(CloudBatch(xyz=xyz), torch.Generator().manual_seed(seed))
+    return output.loss
+
+
+@pytest.fixture(scope="module")
+def shapes() -> Tensor:
+    """Sixteen generated shapes of 128 points."""
+    return stack(SyntheticShapes(16, points=256), range(16), 128, seed=0).xyz
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_list__builds_the_class_it_names(name: str) -> None:
+    method = fresh(name)
+    assert type(method) is METHODS[name][1]
+    assert isinstance(method.backbone, Backbone)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("name", METHODS)
+def test_forward__every_parameter_gets_a_gradient(name: str, backbone: str, shapes: Tensor) -> None:
+    method = fresh(name, backbone)
+    loss = score(method, shapes)
+    assert loss.dtype == torch.float32
+    loss.backward()
+    assert [n for n, p in method.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+    assert all(not value.requires_grad for value in method(CloudBatch(xyz=shapes)).logs.values())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_forward__same_seed_same_loss(name: str, shapes: Tensor) -> None:
+    assert torch.equal(score(fresh(name), shapes), score(fresh(name), shapes))
+    assert not torch.equal(score(fresh(name, seed=1), shapes), score(fresh(name), shapes))
+
+
+@pytest.mark.parametrize("case", ["flat", "line", "coincident", "tiny", "far away", "fewest points"])
+@pytest.mark.parametrize("name", METHODS)
+def test_forward__finite_on_degenerate_clouds(name: str, case: str) -> None:
+    xyz = torch.randn(4, 64, 3)
+    scale = {"flat": (1.0, 1, 0), "line": (1.0, 0, 0), "coincident": (0.0, 0, 0), "tiny": (1e-6, 1e-6, 1e-6)}
+    xyz = xyz * torch.tensor(scale.get(case, (1.0, 1, 1)))
+    if case == "far away":
+        xyz = xyz + 1000
+    method = fresh(name)
+    if case == "fewest points":
+        xyz = xyz[:, : method.backbone.min_points]
+    loss = score(method, xyz)
+    loss.backward()
+    assert loss.isfinite()
+    assert [n for n, p in method.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_forward__close_under_bf16_autocast(name: str, shapes: Tensor) -> None:
+    method = fresh(name)
+    exact = score(method, shapes)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = score(method, shapes)
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_state_dict__carries_the_whole_method(name: str, shapes: Tensor) -> None:
+    method = fresh(name)
+    score(method, shapes)  # moves the running statistics
+    twin = fresh(name, seed=1)
+    twin.load_state_dict(method.state_dict())
+    assert torch.equal(score(twin.eval(), shapes), score(method.eval(), shapes))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_training__lowers_the_loss_on_generated_shapes(name: str, shapes: Tensor) -> None:
+    method = fresh(name)
+    optimiser = torch.optim.Adam(method.parameters(), lr=3e-3)
+    losses = []
+    for step in range(30):
+        optimiser.zero_grad()
+        loss = score(method, shapes, seed=step)
+        loss.backward()
+        optimiser.step()
+        method.after_step((step + 1) / 30)
+        losses.append(loss.item())
+    assert sum(losses[-5:]) < sum(losses[:5]) - 0.25
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_house__source_test_page_and_recipe_exist(name: str) -> None:
+    from pointssl.app.recipes import RECIPES
+
+    config, method = METHODS[name]
+    module = sys.modules[method.__module__]
+    assert "Source:" in (module.__doc__ or "")
+    assert (ROOT / "tests" / "methods" / f"test_{module.__name__.split('.')[-1]}.py").is_file()
+    assert (ROOT / "docs" / "methods" / f"{name}.md").is_file()
+    assert [recipe for recipe, settings in RECIPES.items() if isinstance(settings.method, config)] != []
+
+
+def test_house__every_page_has_its_method() -> None:
+    assert {page.stem for page in (ROOT / "docs" / "methods").glob("*.md")} == set(METHODS)
