@@ -1,0 +1,60 @@
+"""Lists of h5 files that make up one split of a public set: found, checked, read into one array each."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped
+
+from pointssl.errors import DataError
+
+
+def listed_files(folder: Path, list_names: Sequence[str], pattern: str) -> list[Path]:
+    """Return the h5 files that a list file in `folder` names, or, without a list, those that match, in number order.
+
+    The lists of the public sets carry paths of the machine they were made on; only the file names count.
+    """
+    for name in list_names:
+        if (folder / name).is_file():
+            lines = (folder / name).read_text(encoding="utf-8").split()
+            return [folder / line.rsplit("/", 1)[-1] for line in lines]
+    return sorted(folder.glob(pattern), key=lambda path: (len(path.name), path.name))
+
+
+def read_h5(paths: Sequence[Path], keys: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Read and join the arrays `keys` of all files; `optional` ones are kept where every file has them.
+
+    Raises:
+        DataError: a file that is missing, damaged or without one of `keys`, or whose arrays differ in length.
+    """
+    import h5py
+
+    parts: dict[str, list[np.ndarray]] = {key: [] for key in (*keys, *optional)}
+    for path in paths:
+        if not path.is_file():
+            raise DataError(f"{path} is missing; the set is not complete, unpack or download it again")
+        try:
+            with h5py.File(path, "r") as file:
+                absent = [key for key in keys if key not in file]
+                if absent:
+                    raise DataError(f"{path} has no array '{absent[0]}'; it holds {', '.join(file) or 'nothing'}")
+                for key, values in parts.items():
+                    if key in file:
+                        values.append(np.asarray(file[key][()]))
+        except OSError as error:
+            raise DataError(f"{path} cannot be read as h5: {error}; download it again") from error
+        lengths = {key: len(values[-1]) for key, values in parts.items() if len(values) == len(paths) or key in keys}
+        if len({lengths[key] for key in keys}) > 1:
+            raise DataError(f"{path} does not fit together: arrays of lengths {lengths}")
+    joined = {key: values for key, values in parts.items() if values and len(values) == len(paths)}
+    for key, values in joined.items():
+        if len({array.shape[1:] for array in values}) > 1:
+            raise DataError(f"the '{key}' arrays of {paths[0].parent} differ in shape from file to file")
+    return {key: np.concatenate(values) for key, values in joined.items()}
+
+
+def cloud_points(points: Shaped[np.ndarray, "..."], where: Path) -> Shaped[np.ndarray, "b n 3"]:
+    """Return the coordinates of `(clouds, points, 3 or more)`, or say what came instead."""
+    if points.ndim != 3 or points.shape[2] < 3:
+        raise DataError(f"{where}: points must have shape (clouds, points, 3), got {points.shape}")
+    return points[..., :3]
