@@ -149,7 +149,7 @@ def predict(model: Classifier, test: Labelled, reading: Reading, *, seed: int) -
     model.eval()
     said = []
     with reading.autocast():
-        for chosen in np.split(test.index, range(reading.batch_size, len(test.index), reading.batch_size)):
+        for chosen in np.split(test.index, range(reading.clouds, len(test.index), reading.clouds)):
             batch = reading.batch(test.dataset, chosen, seed).to(reading.place)
             said.append(model(batch.xyz).argmax(dim=1).cpu().numpy())
     return np.concatenate(said)

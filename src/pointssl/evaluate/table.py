@@ -1,0 +1,80 @@
+"""One table of an evaluation or a comparison, for the terminal."""
+
+from rich.markup import escape
+from rich.table import Table
+
+from pointssl.evaluate.record import Evaluation, Score, gain
+from pointssl.ops.stats import Paired
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Return every protocol with both arms side by side; accuracies in percent."""
+    c, test = evaluation.conditions, len(evaluation.test_labels)
+    table = Table(
+        title=f"{c.data}: {test} test clouds, {len(c.classes)} classes, {c.points} points, {c.split}",
+        caption=escape(caption(evaluation)),
+        caption_justify="left",
+    )
+    for name in ("protocol", "labels", "pre-trained", "untrained", "gain", "p"):
+        table.add_column(name, justify="left" if name == "protocol" else "right", no_wrap=True)
+    for name in evaluation.protocols():
+        ours, twin = evaluation.score(name, "pretrained"), evaluation.score(name, "untrained")
+        paired = gain(ours, twin, evaluation.test_labels) if ours and twin else None
+        given = [str(s.n_train) for s in (ours, twin) if s is not None]
+        table.add_row(name, given[0], _cell(ours), _cell(twin), escape(difference(paired)), p_value(paired))
+    for skipped in evaluation.skipped:
+        table.add_row(skipped.protocol, "", "skipped", "", "", "")
+    return table
+
+
+def caption(evaluation: Evaluation) -> str:
+    """Say what the numbers of the table are, what was left out and what to beware of."""
+    lines = [
+        "± half the 95 % t-interval over repetitions (seeds, subsets, episodes); [ ] 95 % interval over test clouds;",
+        "p: paired over the test clouds or episodes. Accuracies are of the last epoch.",
+        f"Pre-trained on {evaluation.pretraining}.",
+        *(f"{s.protocol} skipped: {s.reason}." for s in evaluation.skipped),
+        *(f"Note: {note}." for note in evaluation.notes),
+    ]
+    for s in evaluation.scores:
+        best = [r.best_accuracy for r in s.repeats if r.best_accuracy is not None]
+        if best:
+            mean = sum(best) / len(best)
+            lines.append(f"{s.protocol}, {s.arm}: best epoch on the test clouds {percent(mean)} (optimistic).")
+    return "\n".join(lines)
+
+
+def accuracy(score: Score) -> str:
+    """Return the mean in percent with both of its intervals."""
+    text, e = percent(score.accuracy.mean), score.accuracy
+    if e.high is not None:
+        text += f" ±{100 * (e.high - e.mean):.1f}"
+    if score.test_interval is not None:
+        text += " [{:.1f}, {:.1f}]".format(*(100 * bound for bound in score.test_interval))
+    return text
+
+
+def difference(paired: Paired | None) -> str:
+    """Return a difference in points with its interval."""
+    if paired is None:
+        return ""
+    text = f"{100 * paired.difference:+.1f}"
+    if paired.low is not None and paired.high is not None:
+        text += f" [{100 * paired.low:+.1f}, {100 * paired.high:+.1f}]"
+    return text
+
+
+def p_value(paired: Paired | None) -> str:
+    """Return p with as many digits as make sense."""
+    if paired is None:
+        return ""
+    return "<0.001" if paired.p < 0.001 else f"{paired.p:.3f}"
+
+
+def percent(share: float) -> str:
+    """Return 0.655 as 65.5."""
+    return f"{100 * share:.1f}"
+
+
+def _cell(score: Score | None) -> str:
+    return "" if score is None else escape(accuracy(score))
