@@ -1,7 +1,7 @@
 """Small stand-ins that tests of several layers share: clouds without a file, and a run of a few hundred weights."""
 
 import hashlib
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +11,6 @@ from pointssl.methods import ParAEConfig
 from pointssl.train.config import DataConfig, PretrainConfig
 
 
-@final
 class ToyClouds:
     """Clouds in memory: noise around a few centres, as many points each as asked for."""
 

@@ -107,8 +107,11 @@ def truncate(path: Path, step: int) -> None:
     write_text(path, "".join(line + "\n" for line in kept))
 
 
-def read_metrics(run: Path) -> list[dict[str, float | None]]:
-    """Return the lines of a run's metrics, oldest first; a line that is being written is passed over."""
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's metrics, oldest first: numbers by name, None where a figure was not finite.
+
+    A line that is being written at this moment is passed over.
+    """
     path = run / "metrics.jsonl"
     if not path.is_file():
         return []

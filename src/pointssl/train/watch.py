@@ -62,7 +62,8 @@ def stop(
     """Keep the evidence (batch, weights, reason) in the run's `failure/` and return the error to raise.
 
     The weights are those that met the batch where the fault was NaN (the running statistics of the norms have then
-    met it too), those after it where the loss diverged. Each process keeps its own batch: `failure/`, `failure-rank-1/`, ...
+    met it too), those after it where the loss diverged. Each process keeps its own batch: `failure/`,
+    `failure-rank-1/` and so on.
     """
     folder = run / (f"failure-rank-{rank}" if rank else "failure")
     if folder.exists():  # from an earlier attempt at the same run
