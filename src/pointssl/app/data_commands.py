@@ -1,0 +1,142 @@
+"""The commands about clouds: list the known data sets, show one, check, pack and fetch."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from tyro.conf import Positional
+
+from pointssl.app import flags
+from pointssl.errors import DataError, SettingError, nearest
+
+console = Console(highlight=False, markup=False)
+
+
+def run(words: Sequence[str]) -> None:
+    """Run `data COMMAND ...`."""
+    if not words or words[0] in ("-h", "--help"):
+        console.print("usage: pointssl data COMMAND ...\n")
+        table = Table("", "", show_header=False, box=None, pad_edge=False)
+        for name, function in COMMANDS.items():
+            table.add_row(f"  {name}", (function.__doc__ or "").partition("\n")[0])
+        console.print(table)
+        return
+    if words[0] not in COMMANDS:
+        raise SettingError(f"there is no command 'data {words[0]}'{nearest(words[0], COMMANDS)}")
+    flags.call(COMMANDS[words[0]], words[1:], f"pointssl data {words[0]}")
+
+
+def check(path: Positional[str], *, points: int = 1024) -> None:
+    """Tell what is wrong with clouds before training; leaves with 2 where training should not start.
+
+    Args:
+        path: a folder, store or file, `synthetic`, or NAME:PATH.
+        points: points per cloud that the training will need.
+    """
+    from pointssl.data.check import check as check_clouds
+    from pointssl.data.open import open_dataset
+
+    here = Path(path).expanduser()
+    report = check_clouds(here if here.exists() else open_dataset(path), needed_points=points)
+    console.print(report.table())
+    if report.fatal:
+        raise DataError(f"{path} is not fit for training with {points} points per cloud; the table says what to do")
+
+
+def pack(
+    source: Positional[str],
+    store: Positional[Path],
+    *,
+    points: int = 2048,
+    workers: int = 2,
+    strict: bool = False,
+    labels: Path | None = None,
+    seed: int = 0,
+) -> None:
+    """Write many files, or any data set, as one memory-mapped store.
+
+    Args:
+        source: a folder, a file, `synthetic`, or NAME:PATH.
+        store: folder to write; must not exist.
+        points: points per cloud; 0 keeps clouds whole.
+        workers: processes that read files.
+        strict: stop on the first file that cannot be read, instead of listing it.
+        labels: list file with the columns path, label and split.
+        seed: decides which points are drawn.
+    """
+    from pointssl.data.open import open_dataset
+    from pointssl.data.pack import pack as pack_clouds
+
+    here = Path(source).expanduser()
+    summary = pack_clouds(
+        here if here.exists() else open_dataset(source),
+        store,
+        points=points or None,
+        workers=workers,
+        strict=strict,
+        list_file=labels,
+        seed=seed,
+    )
+    parts = ", ".join(f"{count} {name}" for name, count in summary.splits.items())
+    console.print(f"{summary.clouds} clouds ({parts}), {len(summary.classes)} classes: {summary.path}", soft_wrap=True)
+    for failure in summary.failures:
+        print(f"left out: {failure.path}: {failure.reason}", file=sys.stderr)
+
+
+def get(name: Positional[str], folder: Positional[Path], *, accept_licence: bool = False) -> None:
+    """Fetch a public data set with checksum and resume, after consent to its licence.
+
+    Args:
+        name: as `pointssl data list` shows it.
+        folder: folder to write into.
+        accept_licence: say that you have read and accept the licence that is shown.
+    """
+    from pointssl.data.download import download
+
+    console.print(f"{name}: {download(name, folder, accept_licence=accept_licence)}", soft_wrap=True)
+
+
+def list_names() -> None:
+    """List the data sets that go by name."""
+    from pointssl.data import DATASETS
+
+    for name in sorted(DATASETS):
+        console.print(f"{name}:PATH")
+    console.print("synthetic[:COUNT[:SEED]]")
+
+
+def show(data: Positional[str], *, split: str = "all") -> None:
+    """Say what a data set holds.
+
+    Args:
+        data: a folder, store or file, `synthetic`, or NAME:PATH.
+        split: `all`, or one of its splits.
+    """
+    import numpy as np
+
+    from pointssl.data.open import open_dataset
+
+    dataset = open_dataset(data, split)
+    first = dataset[0]
+    rows = [
+        ("name", dataset.name),
+        ("clouds", f"{len(dataset):,}"),
+        ("points in the first", f"{len(first.points):,}"),
+        ("channels", ", ".join(f"{key} ({value.shape[1]})" for key, value in first.channels.items()) or "none"),
+        ("first cloud", first.origin or first.name),
+        ("fingerprint", dataset.fingerprint[:16]),
+    ]
+    if dataset.labels is not None:
+        counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
+        common = np.argsort(-counts, kind="stable")[:8]
+        named = ", ".join(f"{dataset.classes[i]} {counts[i]}" for i in common)
+        rows.insert(2, ("classes", f"{len(dataset.classes)}: {named}{' ...' if len(counts) > len(common) else ''}"))
+    table = Table("", "", show_header=False, box=None, pad_edge=False)
+    for left, right in rows:
+        table.add_row(left, right)
+    console.print(table)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"check": check, "pack": pack, "get": get, "list": list_names, "show": show}

@@ -1,0 +1,91 @@
+"""The whole story in a few minutes: pre-train, measure beside the untrained twin, draw, and say where to look."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pointssl.app.recipes import recipe
+from pointssl.data.cloud import Dataset
+from pointssl.data.folder import FolderDataset
+from pointssl.data.open import open_dataset
+from pointssl.data.pack import pack
+from pointssl.errors import DataError, RunError, SettingError
+from pointssl.evaluate.splits import hold_out
+from pointssl.evaluate.suite import evaluate
+from pointssl.evaluate.table import evaluation_table
+from pointssl.progress import console
+from pointssl.show.report import write_report
+from pointssl.train.checkpoint import read_config
+from pointssl.train.config import PretrainConfig
+from pointssl.train.estimate import duration, estimate
+from pointssl.train.pretrain import pretrain
+
+SHAPES = "synthetic:720"
+"""The generated shapes that the demo runs on when no data is given."""
+POINTS = 1024
+"""Points per cloud, fewer where the user's clouds have fewer."""
+
+
+def run_demo(data: str | None, out: Path, *, seconds: float, seed: int) -> Path:
+    """Make a run in `out`, measure it, write its page and return that; an unfinished demo is gone on with."""
+    source = _packed(data, out) if data is not None else SHAPES
+    splits = _splits(source, seed)
+    train = splits[0] if splits else open_dataset(source)
+    run = out / "run"
+    if (run / "config.json").is_file():
+        config = read_config(run)
+        if (config.data.source, config.seed) != (source, seed):
+            kept = f"{out} holds a demo of {config.data.source} with seed {config.seed}"
+            raise RunError(f"{kept}; delete it, or choose another place with --out")
+        console.print(f"going on with the demo in {out}")
+    else:
+        config = _plan(source, "train" if splits else "all", train, seconds, seed)
+    pretrain(config, run, dataset=train, resume=(run / "config.json").is_file())
+    if splits:
+        console.print(evaluation_table(evaluate(run, splits, protocols=("svm-cv", "knn-20"))))
+    else:
+        console.print("the clouds have no labels: pictures only, there is nothing to measure against")
+    return write_report(run, out, dataset=splits[1] if splits else train)
+
+
+def _packed(data: str, out: Path) -> str:
+    """Pack a folder of files once, so that training does not read meshes again and again; the rest is quick enough."""
+    store = out / "clouds"
+    if store.exists():
+        return str(store)
+    if isinstance(open_dataset(data), FolderDataset):
+        summary = pack(data, store)
+        if summary.failures:
+            lost = ", ".join(failure.path.name for failure in summary.failures[:3])
+            console.print(f"{len(summary.failures)} files could not be read and are left out: {lost} ...")
+        return str(store)
+    return data
+
+
+def _splits(source: str, seed: int) -> tuple[Dataset, Dataset] | None:
+    """Return the training and test part of labelled clouds, None for unlabelled ones."""
+    everything = open_dataset(source)
+    if everything.labels is None:
+        return None
+    try:
+        return open_dataset(source, "train"), open_dataset(source, "test")
+    except (DataError, SettingError):
+        held = hold_out(everything, seed=seed)
+        return held.train, held.test
+
+
+def _plan(source: str, split: str, train: Dataset, seconds: float, seed: int) -> PretrainConfig:
+    """Choose as many steps as `seconds` allow on this machine, measured on real ones, and say so."""
+    base = recipe("parae-pointnet")
+    points = int(min(POINTS, np.min([len(train.xyz(i)) for i in range(len(train))])))
+    shared = replace(base.data, source=source, split=split, points=points, batch=min(base.data.batch, len(train)))
+    config = replace(base, data=shared, seed=seed, checkpoint_every=50, log_every=2, watch_every=50)
+    cost = estimate(config, dataset=train, steps=3)
+    steps = max(10, int(seconds / cost.seconds_per_step))
+    epochs = steps * shared.batch / len(train)
+    console.print(
+        f"pre-training ParAE on {len(train)} clouds of {points} points: {steps} steps ({epochs:.1f} epochs), about "
+        f"{duration(steps * cost.seconds_per_step)}; then evaluation and pictures, about as long again"
+    )
+    return replace(config, steps=steps)

@@ -1,0 +1,64 @@
+"""Flags from signatures: a function's arguments and docstring are its command line, and every complaint is one line."""
+
+import functools
+import io
+import re
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stderr
+from typing import Any, TypeVar
+
+import tyro
+
+from pointssl.errors import SettingError
+
+T = TypeVar("T")
+
+_FRAME = re.compile(r"[╭╮╰╯│]")
+_RULE = re.compile(r"─{3,}")
+
+
+def call(function: Callable[..., object], words: Sequence[str], prog: str) -> None:
+    """Call `function` with the flags in `words`; raises `SettingError` for flags or values that it does not take."""
+
+    @functools.wraps(function)
+    def bind(*arguments: Any, **flags: Any) -> Callable[[], object]:
+        return lambda: function(*arguments, **flags)
+
+    ready = _parse(bind, words, prog, {})
+    ready()
+
+
+def change(settings: T, words: Sequence[str], prog: str) -> T:
+    """Return `settings` (a dataclass) with the changes in `words`; raises `SettingError` for what it does not take."""
+    return _parse(type(settings), words, prog, {"default": settings})
+
+
+def _parse(target: Callable[..., T], words: Sequence[str], prog: str, settings: dict[str, Any]) -> T:
+    said = io.StringIO()
+    try:
+        # Help goes where the user reads it; a complaint is caught and told as one line.
+        with nullcontext() if {"-h", "--help"} & set(words) else redirect_stderr(said):
+            result: T = tyro.cli(target, args=list(words), prog=prog, **settings)
+    except SystemExit as error:
+        if not error.code or not said.getvalue():
+            raise
+        raise SettingError(f"{complaint(said.getvalue())}; see `{prog} --help`") from None
+    return result
+
+
+def complaint(box: str) -> str:
+    """Return what tyro says in a framed box as one line: the fault, and the first flag that it offers instead."""
+    lines = [_FRAME.sub(" ", line).strip() for line in box.splitlines()[1:]]
+    paragraphs: list[list[str]] = [[]]
+    for line in lines:
+        if _RULE.search(line):
+            paragraphs.append([])
+        elif line:
+            paragraphs[-1].append(line)
+    paragraphs = [
+        words for words in paragraphs if words and not words[0].startswith(("For full help", "Argument help"))
+    ]
+    fault, *hints = [" ".join(words) for words in paragraphs] or ["the command line could not be read"]
+    offered = re.search(r"Perhaps you meant: (--[\w.-]+)", " ".join(hints))
+    fault = re.sub(r"\s+", " ", re.sub(r"__tyro[-_\w]*__:?", "", fault)).rstrip(".:; ")
+    return f"{fault} (did you mean {offered[1]}?)" if offered else fault
