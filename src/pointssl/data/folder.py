@@ -25,21 +25,20 @@ def read_entries(
 ) -> Iterator[tuple[Entry, Cloud | Failure]]:
     """Yield every entry with its cloud, labelled by its place in `classes`, or with why there is none.
 
-    Neighbouring entries of one file are read in one go.
+    Neighbouring entries of one file, in rising order of their places, are read in one go.
     """
     number = {name: place for place, name in enumerate(classes)}
     for path, group in groupby(entries, key=lambda entry: entry.path):
-        waiting = list(group)
+        wanted = {entry.place: entry for entry in group}
+        first, last = min(wanted), max(wanted)
         try:
-            clouds = formats.iterate_clouds(
-                path, points=points, seed=seed, start=waiting[0].place, stop=waiting[-1].place + 1
-            )
-            for cloud in clouds:
-                entry = waiting.pop(0)
-                label = None if entry.label is None else number[entry.label]
-                yield entry, replace(cloud, label=label)
+            clouds = formats.iterate_clouds(path, points=points, seed=seed, start=first, stop=last + 1)
+            for place, cloud in enumerate(clouds, start=first):
+                entry = wanted.pop(place, None)
+                if entry is not None:
+                    yield entry, replace(cloud, label=None if entry.label is None else number[entry.label])
         except DataError as error:
-            for entry in waiting:
+            for entry in wanted.values():
                 yield entry, Failure(path=path, reason=str(error))
 
 

@@ -82,16 +82,19 @@ def read_manifest(path: Path) -> Manifest:
         DataError: no store, a half finished one, or one of a later version.
     """
     file = path / MANIFEST
-    if not path.exists():
-        raise DataError(f"{path} does not exist; check the path")
     if not file.is_file():
+        half = path if path.name.endswith(".partial") else path.with_name(f"{path.name}.partial")
+        if half.exists():
+            raise DataError(f"{half} is a store that was not finished; run the same pack command again")
+        if not path.exists():
+            raise DataError(f"{path} does not exist; check the path")
         raise DataError(
             f"{path} is not a packed store: it has no {MANIFEST}; make one with: pointssl data pack SRC OUT"
         )
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
         kind, version = value.pop("format", None), value.pop("version", 0)
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise DataError(f"{file} is damaged ({error}); pack the data again") from error
     if kind != FORMAT:
         raise DataError(f"{file} does not belong to a packed store (format '{kind}')")

@@ -10,10 +10,10 @@ Arrays are plain npy, so that a store can be read without this library. A random
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,9 +103,9 @@ def write_shard(folder: Path, clouds: Sequence[Cloud], name: str) -> Shard:
         ]
         arrays[channel] = np.concatenate(rows)
     for channel, values in arrays.items():
-        np.save(folder / f"{channel}.npy", values.reshape(len(clouds), sizes[0], -1) if equal else values)
+        _save(folder / f"{channel}.npy", values.reshape(len(clouds), sizes[0], -1) if equal else values)
     if not equal:
-        np.save(folder / OFFSET, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
+        _save(folder / OFFSET, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
     files = sorted(folder.glob("*.npy"))
     return Shard(
         folder=name,
@@ -114,6 +114,18 @@ def write_shard(folder: Path, clouds: Sequence[Cloud], name: str) -> Shard:
         sizes={file.name: file.stat().st_size for file in files},
         absent=absent,
     )
+
+
+class _Stream(NamedTuple):
+    """A file that NumPy does not recognise as one."""
+
+    write: Callable[[bytes], int]
+
+
+def _save(file: Path, values: NDArray[Any]) -> None:
+    """Write an npy file. Into a real file NumPy writes by itself, and then a full disk is an error without a reason."""
+    with file.open("wb") as stream:
+        np.save(_Stream(stream.write), values, allow_pickle=False)
 
 
 def is_store(path: str | Path) -> bool:

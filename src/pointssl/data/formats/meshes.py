@@ -72,13 +72,13 @@ def sample_mesh(vertices: Array, faces: Array, colors: Array | None, *, points: 
 
 
 def _vertex_colors(part: Any) -> Array | None:
-    """Return red, green, blue of every vertex where the file gave them; trimesh makes up grey where it did not."""
+    """Return red, green, blue of every vertex where the file gave them; asked otherwise, trimesh makes up grey."""
     import trimesh
 
-    visual: Any = part.visual
-    if visual.kind != "vertex" or not visual.defined:
-        return None
-    colors = np.asarray(part.colors if isinstance(part, trimesh.PointCloud) else visual.vertex_colors)
+    if isinstance(part, trimesh.PointCloud):
+        colors = np.asarray(part.colors)
+    else:
+        colors = np.asarray(part.visual.vertex_colors) if part.visual.kind == "vertex" else np.zeros((0, 4))
     return colors[:, :3] if len(colors) == len(part.vertices) else None
 
 

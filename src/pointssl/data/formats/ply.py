@@ -15,7 +15,10 @@ def read_ply(path: Path, points: int, seed: int) -> Cloud:
     from trimesh.exchange.ply import load_ply
 
     with path.open("rb") as file:
-        loaded = load_ply(file)
+        try:
+            loaded = load_ply(file)
+        except KeyError as error:
+            raise ValueError(f"it has no property {error}") from error
     element = loaded["metadata"]["_ply_raw"].get("vertex")
     if element is None or not element["length"]:
         raise ValueError("it holds no points")
