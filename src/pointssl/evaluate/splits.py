@@ -89,7 +89,7 @@ def open_splits(data: str | tuple[Dataset, Dataset], *, seed: int = 0) -> Splits
         try:
             train, test = open_dataset(data, "train"), open_dataset(data, "test")
             splits = Splits(name=_title(test), train=train, test=test, origin="the data set's own split")
-        except SettingError:  # it has no such splits
+        except (DataError, SettingError):  # it has no such splits; whatever else is wrong shows again below
             splits = hold_out(open_dataset(data, "all"), seed=seed)
     check(splits)
     return splits

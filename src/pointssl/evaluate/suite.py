@@ -21,6 +21,9 @@ from pointssl.train.config import PretrainConfig
 DEFAULT = ("svm-fixed", "svm-cv", "svm-cv-standardised", "knn-20", "knn-1")
 """What is measured when nothing is asked for: the protocols on frozen features, which take seconds to minutes."""
 
+PROBES = (*DEFAULT, "linear-svc")
+"""Protocols that have no settings besides the evaluation's conditions."""
+
 
 def evaluate(
     run: Path | str,
@@ -38,12 +41,13 @@ def evaluate(
     fractions: Sequence[float] = FRACTIONS,
     subsets: int = SUBSETS,
     out: Path | None = None,
+    reuse: bool = False,
 ) -> Evaluation:
     """Measure the encoder of `run` on `data`, write `run/evaluation/<data>.json` and return what it says.
 
     `data` is what `open_dataset` takes, or a training and a test set. `points` is the run's own number when not given.
-    The file grows after every protocol, and scores of other protocols under the same conditions stay in it. Raises
-    `RunError`, `DataError` or `SettingError`.
+    The file grows after every protocol, and scores of other protocols under the same conditions stay in it. With
+    `reuse`, probes that are already in it are not fitted again. Raises `RunError`, `DataError` or `SettingError`.
     """
     folder = out or checkpoint.existing(run) / "evaluation"
     config = checkpoint.read_config(run)
@@ -72,7 +76,7 @@ def evaluate(
     )
     source = f"{config.data.source}, split {config.data.split}"
     notes = [f"test clouds were in the pre-training data ({source}), without labels"] if _seen(data, config) else []
-    return measure(bench, chosen, run=str(run), pretraining=source, notes=notes, folder=folder)
+    return measure(bench, chosen, run=str(run), pretraining=source, notes=notes, folder=folder, reuse=reuse)
 
 
 def measure(
@@ -83,6 +87,7 @@ def measure(
     pretraining: str = "not recorded",
     notes: Sequence[str] = (),
     folder: Path | None = None,
+    reuse: bool = False,
 ) -> Evaluation:
     """Run the protocols on any two arms; write the result to `folder` after each, where one is given."""
     splits = bench.splits
@@ -95,19 +100,27 @@ def measure(
         notes=tuple(notes),
         versions=record.versions(),
     )
+    old = None if folder is None else _kept(folder, result)
+    if old is not None:
+        result = record.merge(old, result)
     for name in protocols:
+        if reuse and name in PROBES and result.score(name, "pretrained") is not None:
+            continue
         found = PROTOCOLS[name](bench)
         scores = tuple(r for r in found if isinstance(r, Score))
         skipped = tuple(r for r in found if isinstance(r, Skipped))
         told = (*notes, *_edge_notes(scores))
         result = record.merge(result, replace(result, scores=scores, skipped=skipped, notes=told))
         if folder is not None:
-            path = record.path_of(folder, splits.name)
-            old = record.load(path) if path.is_file() else None
-            if old is not None and record.same_question(old, result):
-                result = record.merge(old, result)
             record.save(result, folder)
     return result
+
+
+def _kept(folder: Path, result: Evaluation) -> Evaluation | None:
+    """Return what an earlier call found out about the same question."""
+    path = record.path_of(folder, result.conditions.data)
+    old = record.load(path) if path.is_file() else None
+    return old if old is not None and record.same_question(old, result) else None
 
 
 def conditions(splits: Splits, bench: Bench) -> Conditions:

@@ -3,6 +3,7 @@
 from rich.markup import escape
 from rich.table import Table
 
+from pointssl.evaluate.compare import Comparison
 from pointssl.evaluate.record import Evaluation, Score, gain
 from pointssl.ops.stats import Paired
 
@@ -78,3 +79,31 @@ def percent(share: float) -> str:
 
 def _cell(score: Score | None) -> str:
     return "" if score is None else escape(accuracy(score))
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Return the groups of every protocol, then the differences of all pairs."""
+    table = Table(
+        title=f"{comparison.data}: {comparison.n_test} test clouds",
+        caption="± half the 95 % t-interval over runs that differ by the seed; p after Holm's correction per protocol",
+        caption_justify="left",
+    )
+    for name in ("protocol", "run", "accuracy", "untrained", "p"):
+        table.add_column(name, justify="left" if name in ("protocol", "run") else "right", no_wrap=True)
+    for protocol in dict.fromkeys(row.protocol for row in comparison.rows):
+        for row in comparison.rows:
+            if row.protocol == protocol:
+                text = percent(row.accuracy.mean)
+                if row.accuracy.high is not None:
+                    text += f" ±{100 * (row.accuracy.high - row.accuracy.mean):.1f}"
+                if row.test_interval is not None:
+                    text += " [{:.1f}, {:.1f}]".format(*(100 * bound for bound in row.test_interval))
+                twin = "" if row.untrained is None else percent(row.untrained)
+                table.add_row(protocol, escape(row.group), escape(text), twin, "")
+        for pair in comparison.pairs:
+            if pair.protocol == protocol:
+                who = escape(f"{pair.first} - {pair.second}")
+                p = "<0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}"
+                table.add_row(protocol, who, escape(difference(pair.paired)), "", p)
+        table.add_section()
+    return table

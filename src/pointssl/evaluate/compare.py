@@ -1,0 +1,196 @@
+"""Several runs on the same test clouds: who is better, and is it more than chance?
+
+Runs whose settings differ by the seed alone are one group, and their spread is over pre-trainings. Groups are compared
+cloud by cloud on what their runs say of the same test clouds; all comparisons of a protocol are corrected together.
+"""
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from pointssl import files
+from pointssl.data.cloud import Dataset
+from pointssl.errors import RunError, SettingError
+from pointssl.evaluate import record
+from pointssl.evaluate.protocols import PROTOCOLS
+from pointssl.evaluate.recipes import FinetuneConfig
+from pointssl.evaluate.record import Evaluation
+from pointssl.evaluate.suite import DEFAULT, checked, evaluate
+from pointssl.ops import stats
+from pointssl.ops.stats import Estimate, Paired
+from pointssl.train import checkpoint
+from pointssl.train.config import to_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One group of runs under one protocol."""
+
+    group: str
+    runs: tuple[str, ...]
+    protocol: str
+    accuracy: Estimate
+    """Over the runs of the group, each with its mean over evaluation seeds; a single run has no interval."""
+    test_interval: tuple[float, float] | None
+    """95 % Wilson interval of the mean over the test clouds."""
+    untrained: float | None
+    """Mean accuracy of the same networks untrained."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two groups under one protocol; the difference is first minus second."""
+
+    protocol: str
+    first: str
+    second: str
+    paired: Paired
+    p_holm: float
+    """p corrected for all pairs of this protocol."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """All groups and all pairs of groups on one data set."""
+
+    data: str
+    n_test: int
+    rows: tuple[Row, ...]
+    pairs: tuple[Pair, ...]
+
+
+def compare(
+    runs: Sequence[Path | str],
+    data: str | tuple[Dataset, Dataset],
+    *,
+    protocols: Sequence[str] = DEFAULT,
+    seeds: Sequence[int] = (0, 1, 2),
+    points: int | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    bf16: bool = False,
+    finetune: FinetuneConfig | str = "small",
+    out: Path | None = None,
+) -> Comparison:
+    """Evaluate every run where that is not done yet, compare all of them, and write JSON to `out` where given.
+
+    The settings are those of `evaluate`. Raises `SettingError` for fewer than two different runs.
+    """
+    names = [str(run) for run in runs]
+    if len(set(names)) < 2 or len(set(names)) < len(names):
+        raise SettingError(f"compare needs at least two different runs, got {', '.join(names) or 'none'}")
+    found = [
+        evaluate(
+            run,
+            data,
+            protocols=protocols,
+            seeds=seeds,
+            points=points,
+            batch_size=batch_size,
+            device=device,
+            bf16=bf16,
+            finetune=finetune,
+            reuse=True,
+        )
+        for run in runs
+    ]
+    result = compare_evaluations(found, groups_of(runs), protocols=protocols)
+    if out is not None:
+        import cattrs
+
+        files.write_json(out, cattrs.Converter().unstructure(result))
+    return result
+
+
+def groups_of(runs: Sequence[Path | str]) -> list[str]:
+    """Return the group of every run: the names of all runs whose settings are equal apart from the seed, in short."""
+    keys = [json.dumps(to_json(replace(checkpoint.read_config(run), seed=0)), sort_keys=True) for run in runs]
+    members: dict[str, list[str]] = {}
+    for key, run in zip(keys, runs, strict=True):
+        members.setdefault(key, []).append(Path(run).name)
+    return [_joined(members[key]) for key in keys]
+
+
+def compare_evaluations(
+    evaluations: Sequence[Evaluation], groups: Sequence[str], *, protocols: Sequence[str] = ()
+) -> Comparison:
+    """Compare finished evaluations; `groups` names the group of each.
+
+    Raises `RunError` where they are not of the same clouds under the same settings.
+    """
+    first = evaluations[0]
+    for other in evaluations[1:]:
+        if other.conditions != first.conditions:
+            raise RunError(f"{first.run} and {other.run} were not evaluated on the same clouds with the same settings")
+    asked = checked(protocols, PROTOCOLS) if protocols else ()
+    rows, pairs = [], []
+    for protocol in first.protocols():
+        if asked and protocol.split()[0] not in asked:
+            continue
+        together: dict[str, list[Evaluation]] = {}
+        for name, evaluation in zip(groups, evaluations, strict=True):
+            if evaluation.score(protocol, "pretrained") is not None:
+                together.setdefault(name, []).append(evaluation)
+        rows += [_row(name, members, protocol) for name, members in together.items()]
+        pairs += _pairs(together, protocol)
+    return Comparison(data=first.conditions.data, n_test=len(first.test_labels), rows=tuple(rows), pairs=tuple(pairs))
+
+
+def _row(name: str, members: list[Evaluation], protocol: str) -> Row:
+    means = [s.accuracy.mean for m in members if (s := m.score(protocol, "pretrained")) is not None]
+    twins = [s.accuracy.mean for m in members if (s := m.score(protocol, "untrained")) is not None]
+    accuracy = stats.mean_interval(means)
+    shared = _correct(members[0], protocol) is not None
+    return Row(
+        group=name,
+        runs=tuple(m.run for m in members),
+        protocol=protocol,
+        accuracy=accuracy,
+        test_interval=stats.wilson(accuracy.mean, len(members[0].test_labels)) if shared else None,
+        untrained=float(np.mean(twins)) if twins else None,
+    )
+
+
+def _pairs(groups: dict[str, list[Evaluation]], protocol: str) -> list[Pair]:
+    """Compare every two groups, and correct the p-values for having done so."""
+    made = []
+    for (first, ours), (second, theirs) in itertools.combinations(groups.items(), 2):
+        paired = _paired(ours, theirs, protocol)
+        if paired is not None:
+            made.append(Pair(protocol=protocol, first=first, second=second, paired=paired, p_holm=paired.p))
+    corrected = stats.holm([pair.paired.p for pair in made])
+    return [replace(pair, p_holm=p) for pair, p in zip(made, corrected, strict=True)]
+
+
+def _paired(ours: list[Evaluation], theirs: list[Evaluation], protocol: str) -> Paired | None:
+    """Pair two groups by test cloud; single runs by whatever they share."""
+    if len(ours) == len(theirs) == 1:
+        a, b = ours[0].score(protocol, "pretrained"), theirs[0].score(protocol, "pretrained")
+        return None if a is None or b is None else record.gain(a, b, ours[0].test_labels)
+    right = [[c for m in group if (c := _correct(m, protocol)) is not None] for group in (ours, theirs)]
+    if not right[0] or not right[1]:
+        return None
+    paired = stats.paired_permutation(np.mean(right[0], axis=0), np.mean(right[1], axis=0))
+    test = f"{paired.test.replace('pairs', 'test clouds')}, mean of {len(ours)} and {len(theirs)} runs"
+    return replace(paired, test=test)
+
+
+def _correct(evaluation: Evaluation, protocol: str) -> Float64[np.ndarray, " t"] | None:
+    """Return the correctness per test cloud, or None where repetitions have clouds of their own."""
+    score = evaluation.score(protocol, "pretrained")
+    if score is None or not score.repeats[0].predictions:
+        return None
+    return record.correctness(score, evaluation.test_labels)
+
+
+def _joined(names: list[str]) -> str:
+    """Return `a-s0, a-s1` as `a-s{0,1}`."""
+    if len(names) == 1:
+        return names[0]
+    start = "".join(c[0] for c in itertools.takewhile(lambda c: len(set(c)) == 1, zip(*names, strict=False)))
+    return f"{start}{{{','.join(name[len(start) :] for name in names)}}}"

@@ -1,0 +1,103 @@
+"""Runs on the same clouds: groups of seeds, paired tests, Holm's correction, and reuse of what is known."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from pointssl.backbones.pointnet import PointNet, PointNetConfig
+from pointssl.errors import RunError, SettingError
+from pointssl.evaluate import record
+from pointssl.evaluate.compare import compare, compare_evaluations, groups_of
+from pointssl.evaluate.protocols import PROTOCOLS
+from pointssl.evaluate.record import Arm, Conditions, Evaluation, Predicted
+from pointssl.evaluate.table import comparison_table
+from pointssl.ops import stats
+from pointssl.train import checkpoint
+from pointssl.train.config import DataConfig, PretrainConfig
+from tests.evaluate.doubles import boxes
+
+TRUTH = np.repeat(np.arange(4), 25)
+CONDITIONS = Conditions(
+    data="d", train_fingerprint="a", test_fingerprint="b", split="own", classes=(), points=8, seeds=(0,), bf16=False
+)
+
+
+def _finished(run: str, right: float, seed: int) -> Evaluation:
+    """An evaluation whose predictions are right with the given chance."""
+    generator = np.random.default_rng(seed)
+    said = np.where(generator.random(100) < right, TRUTH, (TRUTH + 1) % 4)
+    guesses: dict[Arm, np.ndarray] = {"pretrained": said, "untrained": np.zeros(100, dtype=np.int64)}
+    scores = [
+        record.score("svm-cv", arm, "rule", "seeds", 50, 100, [record.repeat(0, guess, TRUTH)])
+        for arm, guess in guesses.items()
+    ]
+    return Evaluation(
+        run=run,
+        weights=run,
+        pretraining="",
+        conditions=CONDITIONS,
+        test_labels=Predicted(tuple(TRUTH.tolist())),
+        scores=tuple(scores),
+    )
+
+
+def test_compare_evaluations__single_runs_by_mcnemar_and_holm() -> None:
+    runs = [_finished("a", 0.9, 0), _finished("b", 0.6, 1), _finished("c", 0.6, 2)]
+    result = compare_evaluations(runs, ["a", "b", "c"])
+    right = [np.array(r.scores[0].repeats[0].predictions) == TRUTH for r in runs]
+    raw = [stats.mcnemar(right[i], right[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert [p.paired.p for p in result.pairs] == pytest.approx(raw)
+    assert [p.p_holm for p in result.pairs] == pytest.approx(stats.holm(raw))
+    assert result.pairs[0].paired.difference == pytest.approx(right[0].mean() - right[1].mean())
+    assert [row.untrained for row in result.rows] == [0.25] * 3  # class 0 for all: 25 of 100
+
+
+def test_compare_evaluations__seeds_of_one_recipe_are_one_group() -> None:
+    runs = [_finished(f"r{i}", 0.9 if i < 3 else 0.5, i) for i in range(6)]
+    result = compare_evaluations(runs, ["good"] * 3 + ["bad"] * 3)
+    assert [row.group for row in result.rows] == ["good", "bad"]
+    means = [r.scores[0].accuracy.mean for r in runs[:3]]
+    assert result.rows[0].accuracy == stats.mean_interval(means)
+    [pair] = result.pairs
+    assert "mean of 3 and 3 runs" in pair.paired.test
+    assert pair.p_holm < 0.001
+
+
+def test_compare_evaluations__refuses_other_clouds() -> None:
+    other = replace(_finished("b", 0.5, 0), conditions=replace(CONDITIONS, test_fingerprint="c"))
+    with pytest.raises(RunError, match="a and b were not evaluated on the same clouds"):
+        compare_evaluations([_finished("a", 0.5, 0), other], ["a", "b"])
+
+
+def _run(folder: Path, seed: int, width: int = 8) -> Path:
+    backbone = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=width)
+    torch.manual_seed(seed)
+    config = PretrainConfig(backbone=backbone, data=DataConfig(points=16), seed=seed)
+    checkpoint.write_encoder(PointNet(backbone), config, {}, folder)
+    return folder
+
+
+def test_compare__from_disk_without_fitting_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [_run(tmp_path / "wide-s0", 0), _run(tmp_path / "wide-s1", 1), _run(tmp_path / "narrow", 0, width=6)]
+    assert groups_of(runs) == ["wide-s{0,1}", "wide-s{0,1}", "narrow"]
+    data = boxes((8, 8)), boxes((4, 4), seed=1, name="boxes/test")
+    first = compare(runs, data, protocols=("knn-1",), seeds=(0,), out=tmp_path / "c.json")
+    assert json.loads((tmp_path / "c.json").read_text())["rows"][0]["group"] == "wide-s{0,1}"
+    monkeypatch.setitem(PROTOCOLS, "knn-1", lambda _: pytest.fail("fitted again"))
+    assert compare(runs, data, protocols=("knn-1",), seeds=(0,)) == first
+    screen = io.StringIO()
+    Console(file=screen, width=160).print(comparison_table(first))
+    assert "wide-s{0,1} - narrow" in screen.getvalue()
+
+
+def test_compare__needs_two_different_runs(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="at least two different runs"):
+        compare([tmp_path], "synthetic")
+    with pytest.raises(SettingError, match="at least two different runs"):
+        compare([tmp_path, tmp_path], "synthetic")

@@ -1,0 +1,143 @@
+"""Features in files are the features of the encoder, with names and classes; the transformer keeps sklearn's ways."""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from pointssl.backbones.pointnet import PointNet, PointNetConfig
+from pointssl.data.arrays import ArrayDataset
+from pointssl.errors import SettingError
+from pointssl.evaluate.embed import embed
+from pointssl.evaluate.embedder import PointEmbedder
+from pointssl.evaluate.features import Reading, encode
+from pointssl.train import checkpoint
+from pointssl.train.config import DataConfig, PretrainConfig
+from tests.evaluate.doubles import Extent, boxes
+
+SMALL = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    config = PretrainConfig(backbone=SMALL, data=DataConfig(points=16))
+    checkpoint.write_encoder(PointNet(SMALL), config, {}, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def _expected(run: Path) -> np.ndarray:
+    return encode(checkpoint.load(run), boxes((3, 2)), Reading(points=16))
+
+
+def test_embed__npz(run: Path, tmp_path: Path) -> None:
+    embed(run, boxes((3, 2)), tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as found:
+        np.testing.assert_array_equal(found["features"], _expected(run))
+        assert found["labels"].tolist() == [0, 0, 0, 1, 1]
+        assert found["classes"].tolist() == ["box0", "box1"]
+        assert found["names"][4] == "boxes/train-4"
+
+
+def test_embed__csv_brings_every_bit_back(run: Path, tmp_path: Path) -> None:
+    embed(run, boxes((3, 2)), tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as handle:
+        rows = list(csv.reader(handle))
+    assert rows[0][:4] == ["name", "label", "class", "f0"]
+    assert rows[4][:3] == ["boxes/train-3", "1", "box1"]
+    np.testing.assert_array_equal(np.array([row[3:] for row in rows[1:]], dtype=np.float32), _expected(run))
+
+
+def test_embed__parquet(run: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    embed(run, boxes((3, 2)), tmp_path / "out.parquet")
+    table = parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    assert list(table) == ["name", "label", "class", "feature"]
+    np.testing.assert_array_equal(np.array(table["feature"], dtype=np.float32), _expected(run))
+    assert table["class"] == ["box0"] * 3 + ["box1"] * 2
+
+
+@pytest.mark.parametrize("name", ["out.npz", "out.csv", "out.parquet"])
+def test_embed__unlabelled(name: str, run: Path, tmp_path: Path) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    clouds = np.random.default_rng(0).normal(size=(2, 16, 3)).astype(np.float32)
+    found = embed(run, ArrayDataset(clouds, name="bare"), tmp_path / name)
+    assert found.labels is None
+    assert (tmp_path / name).stat().st_size > 0
+
+
+def test_embed__refuses_other_endings_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"must end in .parquet, .npz or .csv \(did you mean '.parquet'"):
+        embed(tmp_path / "no-run", "synthetic", tmp_path / "out.parqet")
+
+
+def test_embed__parquet_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(SettingError, match=r"needs pyarrow; pip install 'pointssl\[parquet\]'"):
+        embed(tmp_path / "no-run", "synthetic", tmp_path / "out.parquet")
+
+
+def _clouds(count: int = 6) -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
+    return [generator.normal(size=(generator.integers(10, 40), 3 + i % 2)) for i in range(count)]
+
+
+def test_point_embedder__rows_do_not_depend_on_company_or_order(run: Path) -> None:
+    embedder, clouds = PointEmbedder(run), _clouds()
+    rows = embedder.fit_transform(clouds)
+    assert rows.shape == (6, 8)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(embedder.transform(clouds[::-1]), rows[::-1], atol=1e-6)
+    np.testing.assert_allclose(embedder.transform([clouds[2]])[0], rows[2], atol=1e-6)
+    np.testing.assert_array_equal(PointEmbedder(run).fit(clouds).transform(clouds), rows)
+
+
+def test_point_embedder__small_clouds_use_points_twice() -> None:
+    cloud = np.array([[0.0, 0, 0], [1, 0, 0], [0, 2, 0]])
+    row = PointEmbedder(Extent(), points=8, normalise=False).fit_transform([cloud])
+    np.testing.assert_allclose(row, [[1, 2, 0, 0, 0, 0]])
+
+
+def test_point_embedder__clone_params_pipeline_names(run: Path) -> None:
+    embedder = PointEmbedder(run, points=12, seed=3)
+    again = clone(embedder)
+    assert again.get_params() == embedder.get_params()
+    assert again.set_params(points=10).points == 10
+    clouds, y = _clouds(), [0, 1, 0, 1, 0, 1]
+    pipeline = make_pipeline(PointEmbedder(run), LogisticRegression()).fit(clouds, y)
+    assert len(pipeline.predict(clouds)) == 6
+    assert list(embedder.fit(clouds).get_feature_names_out())[:2] == ["pointembedder0", "pointembedder1"]
+    assert "PointEmbedder" in repr(embedder)
+
+
+def test_point_embedder__not_fitted() -> None:
+    from sklearn.exceptions import NotFittedError
+
+    with pytest.raises(NotFittedError):
+        PointEmbedder(Extent()).transform(_clouds())
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (np.zeros((4, 2)), r"X\[1\] must be a cloud of numbers.*got float64 \(4, 2\)"),
+        (np.zeros((0, 3)), r"X\[1\] must be a cloud"),
+        (np.full((4, 3), np.nan), r"X\[1\] must have finite coordinates"),
+        (np.array([["a", "b", "c"]]), r"X\[1\] must be a cloud of numbers"),
+    ],
+)
+def test_point_embedder__names_the_cloud_that_is_none(bad: np.ndarray, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        PointEmbedder(Extent()).fit([np.zeros((4, 3)), bad])
+
+
+def test_point_embedder__refuses_an_empty_list() -> None:
+    with pytest.raises(ValueError, match="at least one cloud"):
+        PointEmbedder(Extent()).fit([])
