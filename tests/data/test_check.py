@@ -1,0 +1,170 @@
+"""Each kind of trouble is found where it was planted, and nowhere else."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from pointssl.data.check import Report, Trouble, check, is_flat, judge
+from pointssl.data.cloud import Cloud, Labels, Points
+from pointssl.data.pack import pack
+from pointssl.errors import DataError
+
+GOOD = np.random.default_rng(0).random((40, 3), dtype=np.float32)
+
+
+class Clouds:
+    """A data set of the clouds that are given by name."""
+
+    name, classes, fingerprint = "mine/all", (), "0"
+
+    def __init__(self, clouds: Mapping[str, Points]) -> None:
+        self._clouds = list(clouds.items())
+
+    @property
+    def labels(self) -> Labels | None:
+        return None
+
+    def __len__(self) -> int:
+        return len(self._clouds)
+
+    def __getitem__(self, index: int) -> Cloud:
+        name, points = self._clouds[index]
+        if name == "broken":
+            raise DataError("broken: cannot be read")
+        return Cloud(points=points, name=name)
+
+    def xyz(self, index: int) -> Points:
+        return self[index].points
+
+
+def with_point(point: list[float]) -> Points:
+    return np.concatenate([GOOD, np.array([point], dtype=np.float32)])
+
+
+def found(report: Report) -> dict[Trouble, tuple[str, ...]]:
+    return {finding.trouble: finding.examples for finding in report.findings}
+
+
+@pytest.mark.parametrize(
+    ("points", "troubles"),
+    [
+        (GOOD, []),
+        (np.zeros((0, 3), np.float32), [Trouble.EMPTY]),
+        (with_point([np.nan, 0, 0]), [Trouble.NOT_FINITE]),
+        (with_point([0, np.inf, 0]), [Trouble.NOT_FINITE]),
+        (np.ones((40, 3), np.float32), [Trouble.ONE_PLACE]),
+        (GOOD[:31], [Trouble.TOO_FEW]),
+        (GOOD[:32], []),
+        (np.tile(GOOD[:15], (3, 1)), [Trouble.REPEATED]),
+        (np.tile(GOOD[:32], (2, 1)), []),  # half of the points are copies, not most
+        (GOOD + np.float32(2000), [Trouble.FAR]),
+        (GOOD * np.float32(2e6), [Trouble.ABSURD_SCALE]),
+        (GOOD * np.float32(1e-7), [Trouble.ABSURD_SCALE]),
+        (GOOD * np.array([1, 1, 0], np.float32), [Trouble.FLAT]),
+    ],
+)
+def test_judge__one_trouble(points: Points, troubles: list[Trouble]) -> None:
+    assert judge(points, needed_points=32) == troubles
+
+
+def test_is_flat__does_not_depend_on_the_plane() -> None:
+    rotation, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
+    plane = GOOD * np.array([1, 1, 0])
+    assert is_flat((plane @ rotation + 3).astype(np.float32))
+    thick = GOOD * np.array([1, 1, 0.01])  # a hundredth as thick as wide is not flat
+    assert not is_flat((thick @ rotation + 3).astype(np.float32))
+
+
+def test_check__nothing_wrong() -> None:
+    report = check(Clouds({"a": GOOD, "b": GOOD * np.float32(1.5)}), needed_points=32)
+    assert (report.findings, report.fatal, report.clouds, report.points) == ((), False, 2, (40, 40))
+
+
+def test_check__a_data_set_with_everything() -> None:
+    generator = np.random.default_rng(2)
+    fine = {f"f{place}": generator.random((40, 3), dtype=np.float32) for place in range(5)}
+    odd = {
+        "nan": with_point([np.nan, 0, 0]),
+        "few": GOOD[:7],
+        "broken": GOOD,
+        "copy": fine["f1"][::-1].copy(),  # another order of the same points
+        "mm": generator.random((40, 3), dtype=np.float32) * np.float32(1000),
+    }
+    report = check(Clouds(fine | odd), needed_points=32)
+    assert found(report) == {
+        Trouble.UNREADABLE: ("broken: cannot be read",),
+        Trouble.NOT_FINITE: ("nan",),
+        Trouble.TOO_FEW: ("few (7)",),
+        Trouble.TWIN: ("copy = f1",),
+        Trouble.MIXED_UNITS: (next(text for text in found(report)[Trouble.MIXED_UNITS] if text.startswith("mm (")),),
+    }
+    assert report.fatal
+    assert report.clouds == 9
+    assert report.points == (7, 41)
+
+
+def test_check__warnings_are_not_fatal() -> None:
+    report = check(Clouds({"a": GOOD, "b": GOOD}), needed_points=32)
+    assert list(found(report)) == [Trouble.TWIN]
+    assert not report.fatal
+
+
+def test_check__examples_are_few_and_counted() -> None:
+    report = check(Clouds({f"c{place}": GOOD + np.float32(place) for place in range(9)}), needed_points=64)
+    assert report.findings[0].count == 9
+    assert len(report.findings[0].examples) == 5
+
+
+def test_check__folder(tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "good.xyz", GOOD)
+    (tmp_path / "bad.ply").write_text("nonsense")
+    (tmp_path / "bad.h5").write_text("nonsense")
+    (tmp_path / "photo.jpg").write_text("x")
+    report = check(tmp_path, needed_points=32)
+    assert report.fatal
+    [bad_h5, bad_ply] = found(report)[Trouble.UNREADABLE]
+    assert "bad.h5" in bad_h5
+    assert "bad.ply" in bad_ply
+    assert found(report)[Trouble.IGNORED] == ("1 .jpg",)
+
+
+def test_check__store(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    for place in range(3):
+        np.savetxt(tmp_path / f"src/{place}.xyz", GOOD + place)
+    (tmp_path / "src/bad.ply").write_text("nonsense")
+    pack(tmp_path / "src", tmp_path / "out", workers=1)
+    report = check(tmp_path / "out", needed_points=32)
+    assert found(report) == {Trouble.LEFT_OUT: ("bad.ply",)}
+    assert not report.fatal
+    file = tmp_path / "out/shard-00000/points.npy"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    report = check(tmp_path / "out", needed_points=32)
+    assert "shard-00000/points.npy" in found(report)[Trouble.UNREADABLE][0]
+    assert report.fatal
+
+
+def test_check__nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is empty"):
+        check(tmp_path)
+
+
+def test_report__table_names_everything() -> None:
+    report = check(Clouds({"a": GOOD, "twin": GOOD, "tiny": GOOD[:2]}), needed_points=32)
+    console = Console(width=200, file=io.StringIO(), record=True)
+    console.print(report.table())
+    text = console.export_text()
+    assert "mine/all: 3 clouds, 2 to 40 points each" in text
+    assert "twin = a" in text
+    assert "fatal" in text
+    assert "tiny (2)" in text
+
+
+def test_check__real_shapes(shared_data: Path) -> None:
+    report = check(shared_data / "psb-segmentation/originals", needed_points=2048)
+    assert (report.clouds, report.points, report.fatal) == (6, (2048, 2048), False)
