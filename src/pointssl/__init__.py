@@ -1,4 +1,4 @@
-"""Self-supervised learning on 3D point clouds: pre-train an encoder on unlabelled shapes, measure it, see what it learned.
+"""Self-supervised learning on 3D point clouds: pre-train an encoder without labels, measure it, see what it learned.
 
 Everything that the command line does is one typed call here. The names below are imported when they are first used, so
 that `import pointssl` and `pointssl --help` answer at once.
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from pointssl.data.open import open_dataset
     from pointssl.data.pack import pack
     from pointssl.evaluate.compare import compare
-    from pointssl.evaluate.embed import PointEmbedder, embed
-    from pointssl.evaluate.suite import evaluate
+    from pointssl.evaluate.embed import embed
+    from pointssl.evaluate.embedder import PointEmbedder
+    from pointssl.evaluate.suite import evaluate as evaluate_run
     from pointssl.methods import METHODS
     from pointssl.show.report import write_report
     from pointssl.train.checkpoint import load, load_method
@@ -29,13 +30,13 @@ _HOMES = {
     "Adapted": "backbones.adapt",
     "BACKBONES": "backbones",
     "METHODS": "methods",
-    "PointEmbedder": "evaluate.embed",
+    "PointEmbedder": "evaluate.embedder",
     "PretrainConfig": "train.config",
     "RECIPES": "app.recipes",
     "check": "data.check",
     "compare": "evaluate.compare",
     "embed": "evaluate.embed",
-    "evaluate": "evaluate.suite",
+    "evaluate_run": "evaluate.suite:evaluate",  # `pointssl.evaluate` is the package
     "load": "train.checkpoint",
     "load_method": "train.checkpoint",
     "open_dataset": "data.open",
@@ -55,7 +56,7 @@ __all__ = [
     "check",
     "compare",
     "embed",
-    "evaluate",
+    "evaluate_run",
     "load",
     "load_method",
     "open_dataset",
@@ -69,7 +70,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name from where it lives."""
     if name not in _HOMES:
         raise AttributeError(f"module 'pointssl' has no attribute '{name}'")
-    return getattr(import_module(f"pointssl.{_HOMES[name]}"), name)
+    module, _, there = _HOMES[name].partition(":")
+    return getattr(import_module(f"pointssl.{module}"), there or name)
 
 
 def __dir__() -> list[str]:
