@@ -1,5 +1,7 @@
 """Rand indices against scikit-learn and by hand; ways of cutting that must find what is plainly there."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -46,7 +48,7 @@ def _two_balls() -> tuple[ArrayDataset, list[np.ndarray]]:
 
 
 @pytest.mark.parametrize("way", [partition.by_k_means, partition.by_mixture])
-def test_measure__plain_parts_are_found(way: partition.Callable[[int], partition.Segmenter]) -> None:
+def test_measure__plain_parts_are_found(way: Callable[[int], partition.Segmenter]) -> None:
     data, people = _two_balls()
     got = partition.measure("way", way(2), data, people, points=80)
     one_for_all = rand_score([0] * 40 + [1] * 40, [0] * 80)
