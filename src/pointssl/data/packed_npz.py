@@ -25,7 +25,8 @@ CHANNELS = {"normals": "normal", "normal": "normal", "part_label": "part", "colo
 def open_npz(path: Path, split: str = "all", *, name: str | None = None) -> ArrayDataset:
     """Read one split of a packed `.npz`; raises `DataError` where the file holds something else."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: numpy leaves its own handle open where the archive is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if first_of(archive.files, POINTS) is None:
                 raise DataError(f"{path} holds {', '.join(archive.files)}; expected an array named {_any(POINTS)}")
             keys = {*POINTS, *LABELS, *CHANNELS, "offsets", "class_names", "split", "name", "scale"}

@@ -2,11 +2,11 @@
 
 from numpy.random import Generator
 
-from pointssl.data.synthetic.mesh import Mesh, box, cylinder, ellipsoid, lathe, plate, rod, tube, turned
+from pointssl.data.synthetic.mesh import Mesh, Number, box, cylinder, ellipsoid, lathe, plate, rod, tube, turned
 from pointssl.data.synthetic.pieces import Pieces, chance, circle, pick, within
 
 
-def legs(rng: Generator, width: float, depth: float, height: float) -> list[Mesh]:
+def legs(rng: Generator, width: Number, depth: Number, height: Number) -> list[Mesh]:
     """Four legs, a pedestal, two side panels or a sledge under a top of the given size, standing on z = 0."""
     thick = within(rng, 0.02, 0.045)
     x, y = width / 2 - thick * 1.5, depth / 2 - thick * 1.5
@@ -25,7 +25,7 @@ def legs(rng: Generator, width: float, depth: float, height: float) -> list[Mesh
     ]
 
 
-def pedestal(rng: Generator, radius: float, height: float) -> list[Mesh]:
+def pedestal(rng: Generator, radius: Number, height: Number) -> list[Mesh]:
     """One column on a disc or on star-shaped feet."""
     column = cylinder(within(rng, 0.025, 0.05), height)
     if chance(rng, 0.5):
@@ -35,7 +35,7 @@ def pedestal(rng: Generator, radius: float, height: float) -> list[Mesh]:
     return [column, *feet]
 
 
-def support(rng: Generator, width: float, depth: float, height: float, *, central: float) -> Pieces:
+def support(rng: Generator, width: Number, depth: Number, height: Number, *, central: Number) -> Pieces:
     """Legs, or with probability `central` a pedestal."""
     if chance(rng, central):
         made = pedestal(rng, min(width, depth) * within(rng, 0.32, 0.45), height)
@@ -44,7 +44,7 @@ def support(rng: Generator, width: float, depth: float, height: float, *, centra
     return [("leg", mesh) for mesh in made]
 
 
-def back(rng: Generator, width: float, base: float, height: float, y: float) -> list[Mesh]:
+def back(rng: Generator, width: Number, base: Number, height: Number, y: Number) -> list[Mesh]:
     """A back rest over `width` from height `base` up: a panel, slats or rungs, leaning backwards."""
     thick = within(rng, 0.02, 0.05)
     kind = pick(rng, ("panel", "panel", "slats", "rungs"))
@@ -65,7 +65,7 @@ def back(rng: Generator, width: float, base: float, height: float, y: float) -> 
     return [turned(mesh, -lean, axis=0, about=(0, y, base)) for mesh in rest]
 
 
-def arms(rng: Generator, width: float, depth: float, seat: float, height: float, *, padded: bool) -> list[Mesh]:
+def arms(rng: Generator, width: Number, depth: Number, seat: Number, height: Number, *, padded: bool) -> list[Mesh]:
     """Two arm rests beside a seat: padded blocks, or a bar on posts."""
     made = []
     for side in (-1, 1):
@@ -81,7 +81,7 @@ def arms(rng: Generator, width: float, depth: float, seat: float, height: float,
     return made
 
 
-def top(rng: Generator, width: float, depth: float, height: float) -> Mesh:
+def top(rng: Generator, width: Number, depth: Number, height: Number) -> Mesh:
     """A flat top: rectangular, rounded or oval, its upper side at `height`."""
     thick = within(rng, 0.02, 0.07)
     if chance(rng, 0.6):

@@ -12,8 +12,10 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 from numpy.random import Generator
 
-Vector = tuple[float, float, float]
-Numbers = Sequence[float] | Float[np.ndarray, "3"]
+Number = float | int
+"""Families write whole numbers too, which checks at run time do not take for floats."""
+
+Vector = Sequence[Number] | Float[np.ndarray, "3"]
 
 
 class Mesh(NamedTuple):
@@ -56,7 +58,7 @@ def _circle(sides: int) -> Float[np.ndarray, "s 2"]:
 _CUBE = np.array([[[x, y, z] for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))] for z in (-1, 1)]) / 2.0
 
 
-def box(size: Numbers, centre: Numbers = (0, 0, 0), *, taper: float = 1.0) -> Mesh:
+def box(size: Vector, centre: Vector = (0, 0, 0), *, taper: Number = 1.0) -> Mesh:
     """Return a box; its top is `taper` times as long and wide as its bottom."""
     rings = _CUBE * np.asarray(size, dtype=float)
     if taper != 1.0:
@@ -64,7 +66,7 @@ def box(size: Numbers, centre: Numbers = (0, 0, 0), *, taper: float = 1.0) -> Me
     return loft(rings + np.asarray(centre, dtype=float))
 
 
-def lathe(profile: Sequence[tuple[float, float]], centre: Vector = (0, 0, 0), *, sides: int = 20) -> Mesh:
+def lathe(profile: Sequence[tuple[Number, Number]], centre: Vector = (0, 0, 0), *, sides: int = 20) -> Mesh:
     """Turn a profile of (radius, height) pairs, lowest first, around the vertical through `centre`."""
     outline = np.asarray(profile, dtype=float)
     rings = np.empty((len(outline), sides, 3))
@@ -73,7 +75,7 @@ def lathe(profile: Sequence[tuple[float, float]], centre: Vector = (0, 0, 0), *,
     return loft(rings + np.asarray(centre, dtype=float))
 
 
-def cylinder(radius: float, height: float, base: Vector = (0, 0, 0), *, top: float | None = None) -> Mesh:
+def cylinder(radius: Number, height: Number, base: Vector = (0, 0, 0), *, top: Number | None = None) -> Mesh:
     """Return an upright cylinder standing on `base`, or a cone where the `top` radius differs."""
     return lathe([(radius, 0.0), (radius if top is None else top, height)], base)
 
@@ -84,7 +86,7 @@ def _ball(rings: int, sides: int) -> Mesh:
     return lathe([(float(np.sin(a)), float(-np.cos(a))) for a in angle], sides=sides)
 
 
-def ellipsoid(radii: Numbers, centre: Numbers = (0, 0, 0)) -> Mesh:
+def ellipsoid(radii: Vector, centre: Vector = (0, 0, 0)) -> Mesh:
     """Return an ellipsoid with its axes along x, y and z."""
     ball = _ball(9, 14)
     return Mesh(ball.vertices * np.asarray(radii, dtype=float) + np.asarray(centre, dtype=float), ball.faces)
@@ -99,7 +101,7 @@ def _cross(a: Float[np.ndarray, "#r 3"], b: Float[np.ndarray, "#r 3"]) -> Float[
 
 
 def tube(
-    path: Sequence[Numbers] | Float[np.ndarray, "r 3"], radius: float | Sequence[float], *, sides: int = 8
+    path: Sequence[Vector] | Float[np.ndarray, "r 3"], radius: Number | Sequence[Number], *, sides: int = 8
 ) -> Mesh:
     """Sweep a circle along a path; `radius` may differ from point to point."""
     points = np.asarray(path, dtype=float)
@@ -118,12 +120,12 @@ def tube(
     return loft(points[:, None] + width[:, None, None] * ring)
 
 
-def rod(start: Numbers, end: Numbers, radius: float, *, sides: int = 8) -> Mesh:
+def rod(start: Vector, end: Vector, radius: Number, *, sides: int = 8) -> Mesh:
     """Return a straight round bar."""
     return tube([start, end], radius, sides=sides)
 
 
-def hoop(radius: float, thickness: float, centre: Vector, *, axis: int = 1, sides: int = 22) -> Mesh:
+def hoop(radius: Number, thickness: Number, centre: Vector, *, axis: int = 1, sides: int = 22) -> Mesh:
     """Return a ring (a tyre, a rim) around the given axis."""
     angle = np.linspace(0, 2 * np.pi, sides)
     path = np.zeros((sides, 3))
@@ -131,7 +133,7 @@ def hoop(radius: float, thickness: float, centre: Vector, *, axis: int = 1, side
     return tube(path + np.asarray(centre, dtype=float), thickness, sides=6)
 
 
-def plate(outline: Float[np.ndarray, "s 2"], thickness: float, *, axis: int = 2, centre: Vector = (0, 0, 0)) -> Mesh:
+def plate(outline: Float[np.ndarray, "s 2"], thickness: Number, *, axis: int = 2, centre: Vector = (0, 0, 0)) -> Mesh:
     """Give a flat star-shaped outline, counter-clockwise, a thickness along `axis`."""
     rings = np.empty((2, len(outline), 3))
     rings[..., (axis + 1) % 3], rings[..., (axis + 2) % 3] = outline[:, 0], outline[:, 1]
@@ -139,12 +141,12 @@ def plate(outline: Float[np.ndarray, "s 2"], thickness: float, *, axis: int = 2,
     return loft(rings + np.asarray(centre, dtype=float))
 
 
-def disc(radius: float, thickness: float, centre: Vector, *, axis: int = 1) -> Mesh:
+def disc(radius: Number, thickness: Number, centre: Vector, *, axis: int = 1) -> Mesh:
     """Return a flat round body such as a wheel, around the given axis."""
     return plate(radius * _circle(18), thickness, axis=axis, centre=centre)
 
 
-def rotation(angle: float, axis: int) -> Float[np.ndarray, "3 3"]:
+def rotation(angle: Number, axis: int) -> Float[np.ndarray, "3 3"]:
     """Return the matrix that turns columns by `angle` radians around an axis, the next axis towards the one after."""
     first, second = (axis + 1) % 3, (axis + 2) % 3
     matrix = np.eye(3)
@@ -153,13 +155,13 @@ def rotation(angle: float, axis: int) -> Float[np.ndarray, "3 3"]:
     return matrix
 
 
-def turned(mesh: Mesh, angle: float, *, axis: int = 2, about: Vector = (0, 0, 0)) -> Mesh:
+def turned(mesh: Mesh, angle: Number, *, axis: int = 2, about: Vector = (0, 0, 0)) -> Mesh:
     """Return the mesh turned by `angle` radians around an axis through `about`."""
     pivot = np.asarray(about, dtype=float)
     return Mesh((mesh.vertices - pivot) @ rotation(angle, axis).T + pivot, mesh.faces)
 
 
-def moved(mesh: Mesh, offset: tuple[float, float, float]) -> Mesh:
+def moved(mesh: Mesh, offset: Vector) -> Mesh:
     """Return the mesh moved by `offset`."""
     return Mesh(mesh.vertices + np.asarray(offset), mesh.faces)
 

@@ -3,11 +3,24 @@
 import numpy as np
 from numpy.random import Generator
 
-from pointssl.data.synthetic.mesh import Mesh, box, cylinder, disc, ellipsoid, lathe, moved, plate, rod, tube, turned
+from pointssl.data.synthetic.mesh import (
+    Mesh,
+    Number,
+    box,
+    cylinder,
+    disc,
+    ellipsoid,
+    lathe,
+    moved,
+    plate,
+    rod,
+    tube,
+    turned,
+)
 from pointssl.data.synthetic.pieces import Pieces, chance, pick, within
 
 
-def handle(radius: float, low: float, high: float, out: float, thick: float) -> Mesh:
+def handle(radius: Number, low: Number, high: Number, out: Number, thick: Number) -> Mesh:
     """A bent grip on the side of a vessel, in the plane y = 0."""
     angle = np.linspace(-np.pi / 2, np.pi / 2, 9)
     middle, half = (low + high) / 2, (high - low) / 2
@@ -15,7 +28,7 @@ def handle(radius: float, low: float, high: float, out: float, thick: float) -> 
     return tube(path, thick, sides=8)
 
 
-def vessel(profile: list[tuple[float, float]], thick: float) -> Mesh:
+def vessel(profile: list[tuple[Number, Number]], thick: Number) -> Mesh:
     """Turn an outer profile into an open vessel with an inner wall and a bottom."""
     inner = [(max(r - thick, 0.004), max(z, thick)) for r, z in reversed(profile)]
     return lathe([(0.004, profile[0][1]), *profile, *inner, (0.004, thick)], sides=22)
@@ -78,7 +91,7 @@ def guitar(rng: Generator) -> Pieces:
     angle = np.arange(24) * (2 * np.pi / 24)
     waist, lower = within(rng, 0.12, 0.4), within(rng, 0.05, 0.25)
     breadth = wide * (1 - lower * np.sin(angle)) * (1 - waist * np.exp(-((np.sin(angle) - 0.15) ** 2) / 0.06))
-    outline = np.stack([tall / 2 * np.sin(angle), breadth * np.cos(angle)], -1)  # plate around y takes (z, x)
+    outline = np.stack([tall / 2 * np.sin(angle), breadth * np.cos(angle)], -1)[::-1]  # plate around y takes (z, x)
     pieces: Pieces = [("body", plate(outline, deep, axis=1, centre=(0, 0, tall / 2)))]
     long = within(rng, 0.4, 0.7)
     pieces.append(("stem", box((0.05, 0.03, long + tall * 0.3), (0, -deep / 2, tall * 0.85 + long / 2), taper=0.8)))

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.random import Generator
 
-from pointssl.data.synthetic.mesh import Mesh
+from pointssl.data.synthetic.mesh import Mesh, Number
 
 Pieces = list[tuple[str, Mesh]]
 """Part names with their meshes; a name may occur often."""
@@ -15,12 +15,12 @@ Pieces = list[tuple[str, Mesh]]
 T = TypeVar("T")
 
 
-def within(rng: Generator, low: float, high: float) -> float:
+def within(rng: Generator, low: Number, high: Number) -> float:
     """Draw a number between `low` and `high`."""
-    return low + (high - low) * float(rng.random())
+    return float(low + (high - low) * rng.random())
 
 
-def chance(rng: Generator, probability: float) -> bool:
+def chance(rng: Generator, probability: Number) -> bool:
     """Return True with the given probability."""
     return bool(rng.random() < probability)
 
@@ -30,7 +30,7 @@ def pick(rng: Generator, choices: Sequence[T]) -> T:
     return choices[int(rng.integers(len(choices)))]
 
 
-def circle(sides: int, *, squareness: float = 2.0) -> Float[np.ndarray, "s 2"]:
+def circle(sides: int, *, squareness: Number = 2.0) -> Float[np.ndarray, "s 2"]:
     """Return a closed outline of radius 1: a circle at 2, more and more of a square above."""
     angle = np.arange(sides) * (2 * np.pi / sides)
     cosine, sine = np.cos(angle), np.sin(angle)

@@ -5,6 +5,7 @@ from numpy.random import Generator
 
 from pointssl.data.synthetic.mesh import (
     Mesh,
+    Number,
     box,
     cylinder,
     disc,
@@ -20,7 +21,7 @@ from pointssl.data.synthetic.mesh import (
 from pointssl.data.synthetic.pieces import Pieces, chance, circle, pick, within
 
 
-def hull(stations: list[tuple[float, float, float, float]], squareness: float) -> Mesh:
+def hull(stations: list[tuple[Number, Number, Number, Number]], squareness: Number) -> Mesh:
     """Return a body along x through (x, half width, half height, height of the centre) rings."""
     outline = circle(16, squareness=squareness)
     rings = np.empty((len(stations), len(outline), 3))
@@ -29,7 +30,7 @@ def hull(stations: list[tuple[float, float, float, float]], squareness: float) -
     return loft(rings)
 
 
-def wing(root: float, tip: float, span: float, sweep: float, thick: float, *, axis: int = 2) -> Mesh:
+def wing(root: Number, tip: Number, span: Number, sweep: Number, thick: Number, *, axis: int = 2) -> Mesh:
     """Return a trapezium from x in (0, `root`), reaching `span` to one side, its tip moved back by `sweep`."""
     corners = np.array([(0.0, 0.0), (root, 0.0), (sweep + tip, span), (sweep, span)])
     return plate(corners if axis == 2 else corners[::-1, ::-1], thick, axis=axis)
@@ -40,7 +41,7 @@ def mirrored(mesh: Mesh) -> Mesh:
     return Mesh(mesh.vertices * (1, -1, 1), mesh.faces[:, ::-1])
 
 
-def wheels(rng: Generator, places: list[float], track: float, radius: float) -> Pieces:
+def wheels(rng: Generator, places: list[Number], track: Number, radius: Number) -> Pieces:
     """A pair of wheels on an axle at each place along x."""
     wide = within(rng, 0.1, 0.22)
     return [("wheel", disc(radius, wide, (x, side * track / 2, radius))) for x in places for side in (-1, 1)]
@@ -67,7 +68,7 @@ def car(rng: Generator) -> Pieces:
         "estate": (-0.2, 0.48),
         "van": (-0.42, 0.49),
         "pickup": (-0.25, 0.08),
-        "open": (-0.1, -0.05),
+        "open": (-0.12, 0.12),
     }[kind]
     roof = within(rng, 0.45, 0.65) * (1.5 if kind == "van" else 1.0)
     top, slope = ground + waist, within(rng, 0.05, 0.12)
@@ -162,7 +163,7 @@ def boat(rng: Generator) -> Pieces:
     """A hull with sails, a superstructure or an open top."""
     length, wide = within(rng, 5, 12), within(rng, 0.11, 0.24)
     wide, deep = wide * length, length * within(rng, 0.06, 0.13)
-    outline = np.array([(1, 1), (0.95, 0.3), (0.6, -0.6), (0.0, -1), (-0.6, -0.6), (-0.95, 0.3), (-1, 1), (0, 1.0)])
+    outline = np.array([(0.0, 1), (-1, 1), (-0.95, 0.3), (-0.6, -0.6), (0, -1), (0.6, -0.6), (0.95, 0.3), (1, 1)])
     stern = within(rng, 0.4, 0.95)
     rings = np.empty((7, len(outline), 3))
     spread = (0.03, 0.4, 0.8, 1.0, 1.0, (1 + stern) / 2, stern)
@@ -181,7 +182,7 @@ def boat(rng: Generator) -> Pieces:
                 sail = np.array([(0.0, 0.0), (mast * 0.85, 0.0), (0.0, foot)])
                 pieces.append(("sail", plate(sail, 0.04, axis=1, centre=(x * length, 0, deep * 1.5))))
         if chance(rng, 0.6):
-            jib = np.array([(0.0, 0.0), (0.0, length * 0.3), (mast * 0.75, length * 0.3)])
+            jib = np.array([(0.0, 0.0), (mast * 0.75, length * 0.3), (0.0, length * 0.3)])
             pieces.append(("sail", plate(jib, 0.04, axis=1, centre=(-length * 0.42, 0, deep * 1.3))))
     elif kind == "rowing":
         for x in np.linspace(-0.2, 0.3, int(rng.integers(2, 4))):
