@@ -96,7 +96,7 @@ def test_check__a_data_set_with_everything() -> None:
     }
     report = check(Clouds(fine | odd), needed_points=32)
     assert found(report) == {
-        Trouble.UNREADABLE: ("broken: cannot be read",),
+        Trouble.UNREADABLE: ("7: broken: cannot be read",),
         Trouble.NOT_FINITE: ("nan",),
         Trouble.TOO_FEW: ("few (7)",),
         Trouble.TWIN: ("copy = f1",),
@@ -127,8 +127,8 @@ def test_check__folder(tmp_path: Path) -> None:
     report = check(tmp_path, needed_points=32)
     assert report.fatal
     [bad_h5, bad_ply] = found(report)[Trouble.UNREADABLE]
-    assert "bad.h5" in bad_h5
-    assert "bad.ply" in bad_ply
+    assert bad_h5.startswith("bad.h5 cannot be read")
+    assert bad_ply.startswith("bad.ply cannot be read")
     assert found(report)[Trouble.IGNORED] == ("1 .jpg",)
 
 

@@ -144,6 +144,25 @@ def test_folder__some_unreadable_files_are_listed(tmp_path: Path) -> None:
         FolderDataset(tmp_path, strict=True)
 
 
+def test_folder__archive_is_read_alone(tmp_path: Path) -> None:
+    root = place(tmp_path / "packed", "originals/a.xyz")
+    np.savez(root / "clouds.npz", points=np.zeros((3, 2, 3), np.float32), label=[0, 0, 1])
+    np.savez(root / "meshes.npz", vertices=np.zeros((3, 3)))
+    listing = scan(root)
+    assert (listing.name, listing.classes, len(listing.entries)) == ("packed", ("0", "1"), 3)
+
+
+def test_folder__labelled_sets_beside_unlabelled_clouds(tmp_path: Path) -> None:
+    np.savez(place(tmp_path, "a.xyz") / "b.npz", points=np.zeros((3, 2, 3), np.float32), label=[0, 0, 1])
+    with pytest.raises(DataError, match="1 of 4 clouds have no label"):
+        scan(tmp_path)
+
+
+def test_folder__broken_set_counts_as_one_file(tmp_path: Path) -> None:
+    np.savez(place(tmp_path, "a.xyz", "b.xyz") / "set.npz", points=np.zeros((9, 0, 3), np.float32))
+    assert len(FolderDataset(tmp_path)) == 2  # nine empty clouds, but two of three files are fine
+
+
 def test_folder__short_of_memory_reads_again(tmp_path: Path) -> None:
     root = place(tmp_path, "a.xyz", "b.xyz", "c.xyz")
     data = FolderDataset(root, memory=24)  # one cloud of two points

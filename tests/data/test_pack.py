@@ -70,7 +70,7 @@ def test_pack__folder(tmp_path: Path) -> None:
     assert (summary.clouds, summary.classes, summary.splits) == (10, ("bed", "lamp"), {"all": 10})
     assert [failure.path.name for failure in summary.failures] == ["m009.off", "m004.off"]  # bed comes before lamp
     assert data.manifest.failures[0]["file"] == "bed/m009.off"
-    assert "does not begin with OFF" in data.manifest.failures[0]["reason"]
+    assert data.manifest.failures[0]["reason"] == "cannot be read: it does not begin with OFF and two counts"
     assert str(tmp_path) not in (tmp_path / "out/manifest.json").read_text()
     assert data.labels is not None
     assert data.labels.tolist() == [0] * 5 + [1] * 5
@@ -124,6 +124,13 @@ def test_pack__data_set(tmp_path: Path) -> None:
 def test_pack__data_sets_by_split(tmp_path: Path) -> None:
     pack({"train": Numbered(5, "x"), "test": Numbered(2, "y")}, tmp_path / "out", shard_clouds=4)
     assert [len(PackedDataset(tmp_path / "out", split)) for split in ("train", "test", "all")] == [5, 2, 7]
+
+
+def test_pack__store_again_with_fewer_points(tmp_path: Path) -> None:
+    pack({"train": Numbered(5, "x"), "test": Numbered(2, "y")}, tmp_path / "out")
+    pack(tmp_path / "out", tmp_path / "small", points=2)
+    test = PackedDataset(tmp_path / "small", "test")
+    assert (len(test), test[1].name, test[1].label, test.xyz(1).tolist()) == (2, "n1", 1, [[1, 1, 1]] * 2)
 
 
 def test_pack__set_file_keeps_splits(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def check(source: Dataset | str | Path, *, needed_points: int = 1024) -> Report:
     name, total, clouds = _open(source, seen)
     for who, cloud in track(clouds, f"checking {name}", total):
         if isinstance(cloud, Failure):
-            seen[Trouble.UNREADABLE].append(cloud.reason)
+            seen[Trouble.UNREADABLE].append(f"{who} {cloud.reason}")
             continue
         sizes.append(len(cloud.points))
         for trouble in judge(cloud.points, needed_points):
@@ -186,15 +186,17 @@ def _open(source: Dataset | str | Path, seen: dict[Trouble, list[str]]) -> tuple
         seen[Trouble.LEFT_OUT] += [failure["file"] for failure in packed.manifest.failures]
         return packed.name, len(packed), _clouds_of(packed)
     listing = scan(source)
-    seen[Trouble.UNREADABLE] += [failure.reason for failure in listing.failures]
+    root = f"{listing.root}/"
+    seen[Trouble.UNREADABLE] += [str(failure).removeprefix(root) for failure in listing.failures]
     seen[Trouble.IGNORED] += [f"{count} {ending}" for ending, count in listing.ignored]
     entries = read_entries(listing.entries, listing.classes, points=2048, seed=0)
-    return listing.name, len(listing.entries), _short_names(entries, f"{listing.root}/")
+    return listing.name, len(listing.entries), _short_names(entries, root)
 
 
 def _short_names(entries: Iterator[tuple[Entry, Cloud | Failure]], root: str) -> _Clouds:
     for _, cloud in entries:
-        yield ("" if isinstance(cloud, Failure) else cloud.origin.removeprefix(root)), cloud
+        where = str(cloud.path) if isinstance(cloud, Failure) else cloud.origin
+        yield where.removeprefix(root), cloud
 
 
 def _clouds_of(dataset: Dataset) -> _Clouds:
@@ -203,4 +205,4 @@ def _clouds_of(dataset: Dataset) -> _Clouds:
             cloud = dataset[index]
             yield cloud.origin or cloud.name or str(index), cloud
         except DataError as error:
-            yield "", Failure(path=Path(f"{dataset.name}[{index}]"), reason=str(error))
+            yield f"{index}:", Failure(path=Path(f"{dataset.name}[{index}]"), reason=str(error))

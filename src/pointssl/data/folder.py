@@ -39,7 +39,7 @@ def read_entries(
                     yield entry, replace(cloud, label=None if entry.label is None else number[entry.label])
         except DataError as error:
             for entry in wanted.values():
-                yield entry, Failure(path=path, reason=str(error))
+                yield entry, Failure.of(path, error)
 
 
 def require_readable(root: Path, failures: Sequence[Failure], files: int, *, strict: bool) -> None:
@@ -51,11 +51,12 @@ def require_readable(root: Path, failures: Sequence[Failure], files: int, *, str
     if not failures:
         return
     if strict:
-        raise DataError(f"{failures[0].reason} (strict: every file must be readable)")
-    if 2 * len(failures) > files:
+        raise DataError(f"{failures[0]} (strict: every file must be readable)")
+    failed = len({failure.path for failure in failures})
+    if 2 * failed > files:
         raise DataError(
-            f"{root}: only {files - len(failures)} of {files} files can be read; the first that cannot: "
-            f"{failures[0].reason}; remove or repair them"
+            f"{root}: only {files - failed} of {files} files can be read; the first that cannot: {failures[0]}; "
+            "remove or repair them"
         )
 
 
@@ -97,7 +98,8 @@ class FolderDataset:
             digest.update(repr((cloud.label, cloud.points.shape)).encode() + cloud.points.tobytes())
             self._keep(len(self._entries), cloud)
             self._entries.append(entry)
-        require_readable(Path(path), failures, len(entries) + len(listing.failures), strict=strict)
+        files = len({entry.path for entry in entries} | {failure.path for failure in listing.failures})
+        require_readable(Path(path), failures, files, strict=strict)
         self.failures = tuple(failures)
         self._name, self._fingerprint = f"{listing.name}/{split}", digest.hexdigest()
 
@@ -134,7 +136,7 @@ class FolderDataset:
             return self._kept[place]
         [(_, cloud)] = read_entries([self._entries[place]], self.classes, points=self._points, seed=self._seed)
         if isinstance(cloud, Failure):
-            raise DataError(f"{cloud.reason} (it could be read before: has the file changed?)")
+            raise DataError(f"{cloud} (it could be read before: has the file changed?)")
         self._keep(place, cloud)
         return cloud
 

@@ -20,6 +20,9 @@ from pointssl.errors import DataError, nearest
 SPLITS = ("train", "val", "valid", "validation", "test")
 """Folder names that are read as splits, not as classes, where they stand alone or inside a class."""
 
+ARCHIVES = ("clouds.npz", "models.npz")
+"""A folder with one of these sets is read as that file; what lies beside it belongs to it."""
+
 LIST_FILES = ("list.csv", "labels.csv", "index.csv")
 """A list file of one of these names is found by itself."""
 
@@ -41,6 +44,14 @@ class Failure:
 
     path: Path
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.reason}"
+
+    @classmethod
+    def of(cls, path: Path, error: DataError) -> "Failure":
+        """Make a failure of an error about `path`, without saying the path twice."""
+        return cls(path=path, reason=str(error).removeprefix(f"{path} "))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +79,9 @@ def scan(path: str | Path, list_file: str | Path | None = None, *, labelled: boo
     root = Path(path)
     if not root.exists():
         raise DataError(f"{root} does not exist; check the path")
+    archive = next((root / name for name in ARCHIVES if (root / name).is_file()), None)
+    if archive is not None and list_file is None:
+        return _finish(root, root.resolve().name, [Entry(path=archive)], ())
     if root.is_file():
         if root.suffix.lower() == ".csv" and list_file is None and _is_list(root):
             return _scan_list(root.parent, root)
@@ -168,7 +182,7 @@ def _finish(root: Path, name: str, entries: Sequence[Entry], ignored: tuple[tupl
         try:
             info = formats.describe(entry.path)
         except DataError as error:
-            failures.append(Failure(path=entry.path, reason=str(error)))
+            failures.append(Failure.of(entry.path, error))
             continue
         for place in range(info.count):
             label = entry.label
@@ -179,7 +193,10 @@ def _finish(root: Path, name: str, entries: Sequence[Entry], ignored: tuple[tupl
         if entry.label is None:  # a set's own order of classes is kept, also of those without a cloud
             classes |= dict.fromkeys(info.classes)
     if not full:
-        raise DataError(f"{root}: no file can be read; the first says: {failures[0].reason}")
+        raise DataError(f"{root}: no file can be read; the first: {failures[0]}")
+    blank = sum(entry.label is None for entry in full)
+    if 0 < blank < len(full):
+        raise DataError(f"{root}: {blank} of {len(full)} clouds have no label; keep them apart, or label all of them")
     extra = {entry.label for entry in full if entry.label is not None} - set(classes)
     return Listing(
         root=root,

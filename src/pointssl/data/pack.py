@@ -10,6 +10,7 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from functools import partial as bind
 from pathlib import Path
@@ -19,9 +20,10 @@ from pointssl.data.cloud import Dataset
 from pointssl.data.folder import read_entries, require_readable
 from pointssl.data.listing import Entry, Failure, Listing, scan
 from pointssl.data.manifest import write_manifest
+from pointssl.data.store import PackedDataset, is_store
 from pointssl.data.unfinished import WORK, Read, Recipe, assemble, notes_in, prepare, write_noted_shard
 from pointssl.data.workers import run_all
-from pointssl.errors import DataError, Interrupted
+from pointssl.errors import DataError, Interrupted, UserError
 from pointssl.progress import bar
 
 
@@ -69,6 +71,8 @@ def pack(
         raise ValueError(f"points must be at least 1, got {points}")
     if out.exists():
         raise DataError(f"{out} exists already; delete it or choose another name")
+    if isinstance(source, str | Path) and is_store(source):  # packed again, to other points
+        source = {split: PackedDataset(source, split) for split in PackedDataset(source).splits}
     listing = scan(source, list_file) if isinstance(source, str | Path) else None
     sets = {} if isinstance(source, str | Path) else _sets_of(source)
     classes = listing.classes if listing is not None else _shared_classes(sets)
@@ -105,12 +109,15 @@ def pack(
         except KeyboardInterrupt:
             message = f"stopped; {len(notes_in(partial))} finished shards are kept: run the same command again to go on"
             raise Interrupted(message) from None
+        except BrokenExecutor as error:
+            message = "a packing process was ended from outside, perhaps for its memory; finished shards are kept: "
+            raise UserError(message + "run the same command again with fewer workers") from error
     manifest, failures = assemble(recipe, out.name, listing, settings)
     if listing is not None:
         files = len({entry.path for entry in listing.entries}) + len(listing.failures)
         require_readable(listing.root, failures, files, strict=strict)
     if not manifest.clouds.name:
-        raise DataError(f"{source}: no cloud can be read; the first says: {failures[0].reason}")
+        raise DataError(f"{source}: no cloud can be read; the first: {failures[0]}")
     write_manifest(partial, manifest)
     partial.replace(out)
     shutil.rmtree(out / WORK)

@@ -131,8 +131,7 @@ def assemble(
         shards=[Shard(**note["shard"]) for note in notes if note["shard"] is not None],
         clouds=table,
         failures=[
-            {"file": str(failure.path).removeprefix(recipe.root), "reason": failure.reason.replace(recipe.root, "")}
-            for failure in failures
+            {"file": str(failure.path).removeprefix(recipe.root), "reason": failure.reason} for failure in failures
         ],
         ignored=dict(() if listing is None else listing.ignored),
         settings=settings,
