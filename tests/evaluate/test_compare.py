@@ -13,10 +13,9 @@ from rich.console import Console
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.errors import RunError, SettingError
 from pointssl.evaluate import record
-from pointssl.evaluate.compare import compare, compare_evaluations, groups_of
+from pointssl.evaluate.compare import compare, compare_evaluations, groups_of, tables
 from pointssl.evaluate.protocols import PROTOCOLS
 from pointssl.evaluate.record import Arm, Conditions, Evaluation, Predicted
-from pointssl.evaluate.table import comparison_table
 from pointssl.ops import stats
 from pointssl.train import checkpoint
 from pointssl.train.config import DataConfig, PretrainConfig
@@ -92,8 +91,8 @@ def test_compare__from_disk_without_fitting_twice(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(PROTOCOLS, "knn-1", lambda _: pytest.fail("fitted again"))
     assert compare(runs, data, protocols=("knn-1",), seeds=(0,)) == first
     screen = io.StringIO()
-    Console(file=screen, width=160).print(comparison_table(first))
-    assert "wide-s{0,1} - narrow" in screen.getvalue()
+    Console(file=screen, width=160).print(*tables(first))
+    assert screen.getvalue().count("wide-s{0,1}") == 2  # its score, and its difference to the other
 
 
 def test_compare__needs_two_different_runs(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
+from rich.markup import escape
+from rich.table import Table
 
 from pointssl import files
 from pointssl.data.cloud import Dataset
@@ -21,6 +23,7 @@ from pointssl.evaluate.protocols import PROTOCOLS
 from pointssl.evaluate.recipes import FinetuneConfig
 from pointssl.evaluate.record import Evaluation
 from pointssl.evaluate.suite import DEFAULT, checked, evaluate
+from pointssl.evaluate.table import accuracy, difference, p_value, percent
 from pointssl.ops import stats
 from pointssl.ops.stats import Estimate, Paired
 from pointssl.train import checkpoint
@@ -139,6 +142,31 @@ def compare_evaluations(
         rows += [_row(name, members, protocol) for name, members in together.items()]
         pairs += _pairs(together, protocol)
     return Comparison(data=first.conditions.data, n_test=len(first.test_labels), rows=tuple(rows), pairs=tuple(pairs))
+
+
+def tables(comparison: Comparison) -> list[Table]:
+    """Return two tables for the terminal: what each group scores, and how every two groups differ."""
+    scores = Table(
+        title=f"{comparison.data}: {comparison.n_test} test clouds",
+        caption="± half the 95 % t-interval over runs that differ by the seed; [ ] 95 % interval over test clouds",
+        caption_justify="left",
+    )
+    for name in ("protocol", "runs", "pre-trained", "untrained"):
+        scores.add_column(name, justify="right" if name.endswith("trained") else "left")
+    for row in comparison.rows:
+        twin = "" if row.untrained is None else percent(row.untrained)
+        scores.add_row(row.protocol, escape(row.group), escape(accuracy(row.accuracy, row.test_interval)), twin)
+    pairs = Table(
+        title="differences in points, cloud by cloud",
+        caption="p after Holm's correction for all pairs of a protocol",
+        caption_justify="left",
+    )
+    for name in ("protocol", "first", "second", "first - second", "p"):
+        pairs.add_column(name, justify="right" if name in ("first - second", "p") else "left")
+    for pair in comparison.pairs:
+        groups = escape(pair.first), escape(pair.second)
+        pairs.add_row(pair.protocol, *groups, escape(difference(pair.paired)), p_value(pair.p_holm))
+    return [scores, pairs]
 
 
 def _row(name: str, members: list[Evaluation], protocol: str) -> Row:

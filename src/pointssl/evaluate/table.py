@@ -1,11 +1,10 @@
-"""One table of an evaluation or a comparison, for the terminal."""
+"""One table of an evaluation for the terminal, and how its numbers are written."""
 
 from rich.markup import escape
 from rich.table import Table
 
-from pointssl.evaluate.compare import Comparison
 from pointssl.evaluate.record import Evaluation, Score, gain
-from pointssl.ops.stats import Paired
+from pointssl.ops.stats import Estimate, Paired
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -22,7 +21,9 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         ours, twin = evaluation.score(name, "pretrained"), evaluation.score(name, "untrained")
         paired = gain(ours, twin, evaluation.test_labels) if ours and twin else None
         given = [str(s.n_train) for s in (ours, twin) if s is not None]
-        table.add_row(name, given[0], _cell(ours), _cell(twin), escape(difference(paired)), p_value(paired))
+        table.add_row(
+            name, given[0], _cell(ours), _cell(twin), escape(difference(paired)), p_value(paired.p) if paired else ""
+        )
     for skipped in evaluation.skipped:
         table.add_row(skipped.protocol, "", "skipped", "", "", "")
     return table
@@ -45,13 +46,13 @@ def caption(evaluation: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def accuracy(score: Score) -> str:
+def accuracy(estimate: Estimate, test_interval: tuple[float, float] | None) -> str:
     """Return the mean in percent with both of its intervals."""
-    text, e = percent(score.accuracy.mean), score.accuracy
-    if e.high is not None:
-        text += f" ±{100 * (e.high - e.mean):.1f}"
-    if score.test_interval is not None:
-        text += " [{:.1f}, {:.1f}]".format(*(100 * bound for bound in score.test_interval))
+    text = percent(estimate.mean)
+    if estimate.high is not None:
+        text += f" ±{100 * (estimate.high - estimate.mean):.1f}"
+    if test_interval is not None:
+        text += f" [{percent(test_interval[0])}, {percent(test_interval[1])}]"
     return text
 
 
@@ -65,11 +66,9 @@ def difference(paired: Paired | None) -> str:
     return text
 
 
-def p_value(paired: Paired | None) -> str:
+def p_value(p: float) -> str:
     """Return p with as many digits as make sense."""
-    if paired is None:
-        return ""
-    return "<0.001" if paired.p < 0.001 else f"{paired.p:.3f}"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def percent(share: float) -> str:
@@ -78,32 +77,4 @@ def percent(share: float) -> str:
 
 
 def _cell(score: Score | None) -> str:
-    return "" if score is None else escape(accuracy(score))
-
-
-def comparison_table(comparison: Comparison) -> Table:
-    """Return the groups of every protocol, then the differences of all pairs."""
-    table = Table(
-        title=f"{comparison.data}: {comparison.n_test} test clouds",
-        caption="± half the 95 % t-interval over runs that differ by the seed; p after Holm's correction per protocol",
-        caption_justify="left",
-    )
-    for name in ("protocol", "run", "accuracy", "untrained", "p"):
-        table.add_column(name, justify="left" if name in ("protocol", "run") else "right", no_wrap=True)
-    for protocol in dict.fromkeys(row.protocol for row in comparison.rows):
-        for row in comparison.rows:
-            if row.protocol == protocol:
-                text = percent(row.accuracy.mean)
-                if row.accuracy.high is not None:
-                    text += f" ±{100 * (row.accuracy.high - row.accuracy.mean):.1f}"
-                if row.test_interval is not None:
-                    text += " [{:.1f}, {:.1f}]".format(*(100 * bound for bound in row.test_interval))
-                twin = "" if row.untrained is None else percent(row.untrained)
-                table.add_row(protocol, escape(row.group), escape(text), twin, "")
-        for pair in comparison.pairs:
-            if pair.protocol == protocol:
-                who = escape(f"{pair.first} - {pair.second}")
-                p = "<0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}"
-                table.add_row(protocol, who, escape(difference(pair.paired)), "", p)
-        table.add_section()
-    return table
+    return "" if score is None else escape(accuracy(score.accuracy, score.test_interval))
