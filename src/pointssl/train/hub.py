@@ -11,7 +11,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from pointssl.backbones import Backbone
 from pointssl.errors import RunError
-from pointssl.train.checkpoint import load, write_encoder
+from pointssl.train.checkpoint import is_checkpoint, load, write_encoder
 from pointssl.train.config import PretrainConfig
 
 _FILES = ("model.safetensors", "config.json", "record.json")
@@ -45,7 +45,7 @@ def push_to_hub(path: Path | str, name: str, *, private: bool = False, api: HfAp
     folder = Path(path)
     folder = folder / "encoder" if (folder / "encoder").is_dir() else folder
     load(folder)  # what cannot be read back is not published
-    if not all((folder / file).is_file() for file in _FILES):
+    if is_checkpoint(folder) or not all((folder / file).is_file() for file in _FILES):
         raise RunError(f"{folder} is not a finished encoder; let the run end, or write one with save_pretrained")
     api = api or HfApi()
     try:

@@ -25,16 +25,25 @@ class Observer:
     """Writes and shows what the main process is to tell; figures on the device are read at logged steps only."""
 
     def __init__(
-        self, run: Path, config: PretrainConfig, dataset: Dataset, state: TrainingState, runtime: Runtime, done: int
+        self,
+        run: Path,
+        config: PretrainConfig,
+        dataset: Dataset,
+        state: TrainingState,
+        runtime: Runtime,
+        done: int,
+        total: int,
     ) -> None:
+        """Begin after `done` of `total` updates."""
         self._config, self._state = config, state
         self._per_step = config.data.batch * config.optim.accumulate * runtime.world
         self._monitor = CollapseMonitor(probe_clouds(dataset, config).to(runtime.device).xyz)
         self._metrics = Metrics(run, done)
         self._since, self._last = time.monotonic(), done
         self._rate = 0.0
+        self._line = Bar("pre-training", total, done)
 
-    def see(self, step: Step, epoch: float, line: Bar) -> None:
+    def see(self, step: Step, epoch: float) -> None:
         """Take note of one healthy step, which was update `step.index + 1` of the run."""
         done = step.index + 1
         every = self._config.watch_every
@@ -51,10 +60,11 @@ class Observer:
             logs = {name: float(value) for name, value in step.logs.items()}
             main = {"loss": step.loss, "epoch": epoch, "lr": step.lr, "grad_norm": step.grad_norm}
             self._metrics.write(done, main | {"clouds_per_s": round(self._rate, 1)} | logs | values)
-        line.advance(note=f"loss {step.loss:.4g}, {self._rate:.0f} clouds/s")
+        self._line.advance(note=f"loss {step.loss:.4g}, {self._rate:.0f} clouds/s")
 
     def close(self) -> None:
-        """Close the metrics."""
+        """End the progress line and close the metrics."""
+        self._line.close()
         self._metrics.close()
 
 

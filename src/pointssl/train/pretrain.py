@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from pointssl import progress
 from pointssl.backbones import Backbone, build_backbone
 from pointssl.data.cloud import Dataset
 from pointssl.data.loader import Batches
@@ -145,10 +144,10 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal) 
             states.prune(run, total, config.keep)
         runtime.wait()
 
-    observer = Observer(run, config, parts.dataset, state, runtime, done) if runtime.is_main else None
+    observer = Observer(run, config, parts.dataset, state, runtime, done, total) if runtime.is_main else None
     steps = loop.run(state, parts.batches, config, runtime, start=done, total=total)
     try:
-        with closing(steps), progress.bar("pre-training", total, done) as line:
+        with closing(steps):
             if done == 0 and 0 in kept:
                 save()
             for step in steps:
@@ -157,7 +156,7 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal) 
                     raise watch.stop(fault, step, state, config, run, runtime.rank)
                 done = step.index + 1
                 if observer is not None:
-                    observer.see(step, done / per_epoch, line)
+                    observer.see(step, done / per_epoch)
                 stopped = runtime.any(signal.received)
                 if done % config.checkpoint_every == 0 or done in kept or done == total or stopped:
                     save()

@@ -80,7 +80,7 @@ class Metrics:
         with explain_full_disk(path):
             self._file = path.open("a", encoding="utf-8")
         self._path = path
-        self._board = _tensorboard(run / "tensorboard", step)
+        self._board = _tensorboard(run / "tensorboard", step + 1)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Append one line; figures that are not finite become null, which JSON has."""
