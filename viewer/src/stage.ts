@@ -37,6 +37,7 @@ function ballMaterial(ring: boolean): ShaderMaterial {
   return new ShaderMaterial({
     uniforms: { size: { value: 10 }, ink: { value: new Color() } },
     vertexColors: !ring,
+    alphaToCoverage: !ring,
     depthTest: !ring,
     transparent: ring,
     vertexShader: `
@@ -61,9 +62,10 @@ function ballMaterial(ring: boolean): ShaderMaterial {
       void main() {
         vec2 place = 2.0 * gl_PointCoord - 1.0;
         float away = dot(place, place);
-        if (away > 1.0) discard;
-        float lit = 0.78 + 0.26 * dot(vec3(place.x, -place.y, sqrt(1.0 - away)), vec3(-0.4, 0.6, 0.69));
-        gl_FragColor = vec4(shade * min(lit, 1.06), 1.0);
+        float cover = 1.0 - smoothstep(1.0 - 1.5 * fwidth(away), 1.0, away);
+        if (cover < 0.02) discard;
+        float lit = 0.78 + 0.26 * dot(vec3(place.x, -place.y, sqrt(max(0.0, 1.0 - away))), vec3(-0.4, 0.6, 0.69));
+        gl_FragColor = vec4(shade * min(lit, 1.06), cover);
       }`,
   });
 }

@@ -73,14 +73,14 @@ export class Viewer {
     this.picked = null;
     this.thumbs.forEach((thumb, i) => thumb.setAttribute("aria-pressed", String(i === index)));
     this.stage.setShape(this.shape, this.data.parts);
-    this.resize();
     this.refresh();
+    this.resize();
   }
 
   setMode(mode: Mode): void {
     this.mode = mode;
-    this.resize();
     this.refresh();
+    this.resize();
   }
 
   show(layer: keyof Layers, on: boolean): void {

@@ -7,7 +7,8 @@ import numpy as np
 
 from pointssl.show import style
 
-Lines = Sequence[Mapping[str, float | None]]
+Lines = Sequence[Mapping[str, float | int | None]]
+"""What `metrics.jsonl` holds: one mapping per logged step; a figure that was not finite is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,14 @@ class Figure:
 FIGURES = (
     Figure("loss", "Loss", "see the method's page"),
     Figure("nll", "Negative log likelihood", "nats per point"),
-    Figure("effective_components", "Components in use", "exp of the entropy of the weights"),
+    Figure("effective_components", "Components in use", "components"),
     Figure("effective_rank", "Effective rank of pooled features", "directions"),
-    Figure("mean_max_assignment", "Sureness of the partition", "mean largest share"),
+    Figure("mean_max_assignment", "Sureness of the partition", "largest share, mean"),
     Figure("smallest_variance", "Smallest variance of a component", "squared radii"),
 )
 
 
+@style.drawing()
 def curves_picture(lines: Lines, figures: Sequence[Figure] = FIGURES) -> style.Picture | None:
     """Draw each of `figures` that was logged at least twice, two in a row; None where there is nothing to draw."""
     found = [(one, *_series(lines, one.key)) for one in figures]
@@ -40,7 +42,7 @@ def curves_picture(lines: Lines, figures: Sequence[Figure] = FIGURES) -> style.P
         return None
     columns = min(2, len(found))
     rows = -(-len(found) // columns)
-    figure, axes = style.new_figure(4.4 * columns, 2.1 * rows, rows, columns)
+    figure, axes = style.new_figure(5.0 * columns, 2.2 * rows, rows, columns)
     for one, (kind, step, value) in zip(axes, found, strict=False):
         one.plot(step, value, color=style.ACCENT, linewidth=0.8, alpha=0.35)
         one.plot(step, smooth(value), color=style.ACCENT)

@@ -1,7 +1,6 @@
-"""Points and meshes seen from one side, painted on flat axes: back to front, lit, without box or ticks.
+"""Points and meshes seen from one side, painted on flat axes without box or ticks.
 
-A parallel projection of our own keeps proportions right, costs no 3D axes, and paints
-thirty thousand triangles at once.
+A parallel projection of our own keeps proportions right and does without 3D axes, which are slow and sort by triangle.
 """
 
 from collections.abc import Sequence
@@ -11,12 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from pointssl.show.mixture import Mesh
+from pointssl.show.raster import raster
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_LIGHT = np.array([-0.35, 0.55, 0.76])
-"""Direction to the lamp in the viewer's frame: right, up, towards the eye."""
 
 
 def camera(up: str = "z", turn: float = -52.0, tilt: float = 24.0) -> Float[np.ndarray, "3 3"]:
@@ -65,22 +62,18 @@ def mark_point(axes: "Axes", point: Float[np.ndarray, "3"], view: Float[np.ndarr
     axes.scatter([x], [y], s=70, facecolors="none", edgecolors=ink, linewidths=1.4, zorder=5)
 
 
-def draw_meshes(axes: "Axes", meshes: Sequence[Mesh], colours: Sequence[str], view: Float[np.ndarray, "3 3"]) -> None:
-    """Paint meshes, lit from the upper left; triangles that face away are left out."""
-    from matplotlib.collections import PolyCollection
+def draw_meshes(
+    axes: "Axes",
+    meshes: Sequence[Mesh],
+    colours: Sequence[str],
+    view: Float[np.ndarray, "3 3"],
+    *,
+    pixels: int = 240,
+) -> None:
+    """Paint closed meshes as a lit picture of `pixels` a side; call `frame` first, which sets what is in view."""
     from matplotlib.colors import to_rgb
 
-    triangles = [mesh.vertices[mesh.faces] @ view.T for mesh in meshes]  # each (f, 3, 3)
-    paint = [np.broadcast_to(to_rgb(colour), (len(one), 3)) for one, colour in zip(triangles, colours, strict=True)]
-    corners, base = np.concatenate(triangles), np.concatenate(paint)
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    facing = normal[:, 2] > 0
-    corners, base, normal = corners[facing], base[facing], normal[facing]
-    light = 0.62 + 0.42 * np.clip(normal @ _LIGHT, 0, 1)[:, None]
-    order = np.argsort(corners[:, :, 2].mean(axis=1))
-    lit = np.clip(base * light, 0, 1)[order]
-    # Edges in the face's own colour close the hairlines between neighbouring triangles.
-    axes.add_collection(
-        PolyCollection(list(corners[order, :, :2]), facecolors=lit, edgecolors=lit, linewidths=0.25, rasterized=True)
-    )
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    paint = np.array([to_rgb(colour) for colour in colours]).reshape(-1, 3)
+    image = raster(meshes, paint, view, np.array([left, bottom]), np.array([right, top]), pixels)
+    axes.imshow(image, extent=(left, right, bottom, top), origin="lower", interpolation="bilinear")

@@ -35,7 +35,7 @@ def pca_map(pooled: Float[np.ndarray, "m e"]) -> FlatMap:
     for axis in range(shown):
         places[:, axis] *= np.sign(places[np.abs(places[:, axis]).argmax(), axis]) or 1.0
     share = (spread[:shown] ** 2).sum() / max(float((spread**2).sum()), np.finfo(float).tiny)
-    return FlatMap(title="PCA", places=places, note=f"The two axes show {share:.0%} of the variance.")
+    return FlatMap(title="PCA", places=places, note=f"The two axes show {100 * share:.0f} % of the variance.")
 
 
 def tsne_map(

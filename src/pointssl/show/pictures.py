@@ -19,6 +19,7 @@ _SIDE = 1.75
 """Inches per shape."""
 
 
+@style.drawing()
 def partition_picture(shapes: Sequence[ShapeView], *, up: str = "z") -> style.Picture:
     """Colour every point by its part."""
     figure, axes, view = _row(shapes, up)
@@ -29,6 +30,7 @@ def partition_picture(shapes: Sequence[ShapeView], *, up: str = "z") -> style.Pi
     return style.render(figure, "partition", f"{len(shapes)} shapes, their points coloured by learned part")
 
 
+@style.drawing()
 def ellipsoid_picture(shapes: Sequence[ShapeView], *, up: str = "z") -> style.Picture:
     """Draw the 1-sigma ellipsoid of every component that is in use."""
     figure, axes, view = _row(shapes, up)
@@ -39,17 +41,19 @@ def ellipsoid_picture(shapes: Sequence[ShapeView], *, up: str = "z") -> style.Pi
     return style.render(figure, "ellipsoids", f"1-sigma ellipsoids of the mixtures of {len(shapes)} shapes")
 
 
+@style.drawing()
 def surface_picture(shapes: Sequence[ShapeView], *, up: str = "z") -> style.Picture:
     """Draw the surface on which the mixture has constant density."""
     figure, axes, view = _row(shapes, up)
     for one, (shape, mix) in zip(axes, _with_mixture(shapes), strict=True):
-        draw.frame(one, shape.points, view, shape.name)
+        draw.frame(one, np.concatenate([shape.points, mix.surface.vertices]), view, shape.name)
         draw.draw_meshes(one, [mix.surface], [_CLAY], view)
     return style.render(
-        figure, "isosurface", f"Surfaces g = c around {INSIDE:.0%} of the points of {len(shapes)} shapes"
+        figure, "isosurface", f"Surfaces g = c around {style.percent(INSIDE)} of the points of {len(shapes)} shapes"
     )
 
 
+@style.drawing()
 def distance_picture(shapes: Sequence[ShapeView], picked: Sequence[int], *, up: str = "z") -> style.Picture:
     """Colour every point by its distance to a chosen one: above in space, below in feature space."""
     figure, axes = style.new_figure(_SIDE * len(shapes), 2 * _SIDE + 0.75, 2, len(shapes))
@@ -102,15 +106,14 @@ def _distance_bar(figure: "Figure", axes: "list[Axes]") -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap
 
-    with style.drawing():
-        bar = figure.colorbar(
-            ScalarMappable(cmap=ListedColormap(list(style.near_to_far()))),
-            ax=axes,
-            location="bottom",
-            shrink=0.3,
-            aspect=40,
-            pad=0.02,
-        )
-        bar.set_ticks([0, 1], labels=["the marked point", "the farthest point"])
-        bar.outline.set_visible(False)
-        bar.ax.tick_params(length=0)
+    bar = figure.colorbar(
+        ScalarMappable(cmap=ListedColormap(list(style.near_to_far()))),
+        ax=axes,
+        location="bottom",
+        shrink=0.3,
+        aspect=40,
+        pad=0.02,
+    )
+    bar.set_ticks([0, 1], labels=["the marked point", "the farthest point"])
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0)

@@ -40,7 +40,7 @@ _SETTINGS: Any = {
     "axes.labelcolor": MUTED,
     "axes.titlecolor": INK,
     "axes.titlesize": 10.5,
-    "axes.titleweight": "semibold",
+    "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -63,7 +63,7 @@ _SETTINGS: Any = {
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Apply the house style to every figure made inside."""
+    """Apply the house style to all that is drawn inside; as a decorator, to all that a function draws."""
     import matplotlib as mpl
 
     with mpl.rc_context(_SETTINGS):
@@ -71,13 +71,20 @@ def drawing() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> "tuple[Figure, list[Axes]]":
-    """Return an empty figure of the given inches and its axes, row by row."""
+    """Return an empty figure of the given inches and its axes, row by row; to be called while `drawing`.
+
+    A page shows ten inches across its whole width, where text of the house size then has the size of its small print.
+    """
     from matplotlib.figure import Figure
 
-    with drawing():
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     return figure, [one for row in axes for one in row]
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share as printed everywhere."""
+    return f"{100 * share:.{digits}f} %"
 
 
 @cache
@@ -151,8 +158,10 @@ def render(figure: "Figure", name: str, alt: str, *, dpi: int = 160) -> Picture:
     import matplotlib as mpl
 
     # The salt makes the ids inside differ between pictures, which share one page, and agree between runs.
-    with drawing(), mpl.rc_context({"svg.hashsalt": name}):
+    with mpl.rc_context({"svg.hashsalt": name}):
         vector, raster = io.StringIO(), io.BytesIO()
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # both forms have the same layout, which is half of the work
         figure.savefig(vector, format="svg", dpi=dpi, metadata={"Date": None, "Creator": None})
         figure.savefig(raster, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
     text = vector.getvalue()

@@ -1,0 +1,187 @@
+"""One page about one run: what it is worth, what it learned, how it was made. It opens from disk, anywhere."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from pointssl import files, progress
+from pointssl.backbones import Backbone
+from pointssl.data.cloud import Dataset
+from pointssl.data.loader import stack
+from pointssl.data.open import open_dataset
+from pointssl.errors import DataError, RunError, SettingError
+from pointssl.evaluate.features import digest
+from pointssl.methods import PretextMethod
+from pointssl.show import page, panels
+from pointssl.show.evaluations import read_comparisons
+from pointssl.show.explain import ShapeView, explain
+from pointssl.show.maps import Maps, make_maps
+from pointssl.show.scores import headline
+from pointssl.train import checkpoint
+from pointssl.train.config import DataConfig, PretrainConfig, to_json
+from pointssl.train.record import read_metrics
+
+MAP_CLOUDS = 800
+"""Clouds on the maps; more would take minutes to arrange and hide one another."""
+
+
+def write_report(
+    run: Path | str,
+    out: Path | None = None,
+    *,
+    dataset: Dataset | None = None,
+    shapes: int = 6,
+    seed: int = 0,
+    up: str = "z",
+) -> Path:
+    """Write `report.html` and `figures/` (PNG and SVG of every picture) and return the path of the page.
+
+    What cannot be shown (no evaluation yet, data that has moved) is said on the page in its place.
+
+    Args:
+        run: a folder that `pretrain` made, finished or with at least one checkpoint.
+        out: folder to write into; the run itself by default.
+        dataset: the clouds to look at; by default the test split of the run's own data, or else what it trained on.
+        shapes: how many of them to show in 3D, each of another class where there are classes.
+        seed: decides which clouds are shown, and which points are drawn from them.
+        up: axis of the data that points up: x, y or z.
+
+    Raises:
+        RunError: `run` is not a run, or holds no weights yet.
+    """
+    if shapes < 1:
+        raise ValueError(f"shapes must be at least 1, got {shapes}")
+    run = Path(run)
+    out = run if out is None else Path(out)
+    config = checkpoint.read_config(run)
+    encoder = checkpoint.load(run)
+    with progress.bar("report", 5) as line:
+        scores, notes = read_comparisons(run, digest(encoder))
+        parts = [panels.worth(scores, notes, f"pointssl evaluate {run} --data {config.data.source}")]
+        line.advance(note="shapes")
+        try:
+            data = open_own(config.data) if dataset is None else dataset
+            views = look(_explainer(run, encoder), data, config.data, shapes, seed)
+            picked = np.random.default_rng(seed).integers([len(one.points) for one in views]).tolist()
+            parts.append(panels.shapes(views, up))
+            line.advance(note="pictures")
+            parts += panels.stills(views, picked, up)
+            line.advance(note="maps")
+            parts.append(panels.feature_maps(compare_maps(run, encoder, data, config.data, seed)))
+        except (DataError, SettingError) as error:
+            lost = page.missing(f"The clouds could not be read: {error}.")
+            parts.append(page.Panel(title="What the network sees in a shape", html=lost))
+        line.advance(note="page")
+        parts.append(panels.training(read_metrics(run)))
+        kept = _record(run)
+        parts.append(panels.record(run, kept, to_json(config)))
+        for picture in (one for panel in parts for one in panel.pictures):
+            picture.write(out / "figures")
+        text = page.build_page(
+            title=_title(config),
+            kicker=" · ".join(["pointssl", f"run {run.resolve().name}", str(kept.get("started", ""))[:10]]).strip(" ·"),
+            lead=headline(scores[0]) if scores else "Pre-trained without labels; not yet evaluated.",
+            panels=parts,
+            footer="Every picture of this page lies beside it in figures/, as PNG and SVG.",
+        )
+        files.write_text(out / "report.html", text)
+        line.advance()
+    return out / "report.html"
+
+
+def open_own(config: DataConfig) -> Dataset:
+    """Open the test split of the data that a run was trained on, or what it trained on where there is none."""
+    try:
+        held_out = open_dataset(config.source, "test")
+        if len(held_out):
+            return held_out
+    except (DataError, SettingError):
+        pass
+    return open_dataset(config.source, config.split)
+
+
+def choose(labels: Int[np.ndarray, " m"] | None, clouds: int, count: int, seed: int) -> list[int]:
+    """Return up to `count` clouds, each of another class as long as there are other classes."""
+    order = np.random.default_rng(seed).permutation(clouds)
+    if labels is None:
+        return [int(one) for one in order[:count]]
+    # Place of every cloud within its class in this order: first ones of all classes come before any second one.
+    turn = np.empty(clouds, dtype=np.int64)
+    seen: dict[int, int] = {}
+    for one in order:
+        turn[one] = seen.get(int(labels[one]), 0)
+        seen[int(labels[one])] = int(turn[one]) + 1
+    return [int(one) for one in sorted(order.tolist(), key=lambda k: turn[k])[:count]]
+
+
+def look(source: PretextMethod | Backbone, data: Dataset, config: DataConfig, count: int, seed: int) -> list[ShapeView]:
+    """Explain a few clouds of `data`, read as in training."""
+    chosen = choose(data.labels, len(data), count, seed)
+    if not chosen:
+        raise DataError(f"{data.name} holds no clouds; there is nothing to show")
+    views = []
+    for index in progress.track(chosen, "looking at shapes", len(chosen)):
+        [points] = _read(data, [index], config, seed)
+        views.append(explain(source, points, _name(data, index)))
+    return views
+
+
+def compare_maps(run: Path, encoder: Backbone, data: Dataset, config: DataConfig, seed: int) -> Maps:
+    """Map clouds of `data` by the encoder and by its untrained twin."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(data))[:MAP_CLOUDS])
+    twins = (("Pre-trained", encoder), ("Untrained", checkpoint.untrained(run, seed)))
+    pooled = [(heading, _pooled(one, data, chosen, config, seed)) for heading, one in twins]
+    labels = None if data.labels is None else data.labels[chosen]
+    return make_maps(pooled, labels, data.classes, data=data.name, seed=seed)
+
+
+@torch.inference_mode()
+def _pooled(
+    encoder: Backbone, data: Dataset, chosen: Int[np.ndarray, " m"], config: DataConfig, seed: int, size: int = 32
+) -> Float[np.ndarray, "m e"]:
+    """Return the pooled feature of the chosen clouds."""
+    starts = range(0, len(chosen), size)
+    rows = []
+    for start in progress.track(starts, "features for the map", len(starts)):
+        xyz = torch.from_numpy(_read(data, chosen[start : start + size].tolist(), config, seed))
+        rows.append(encoder(xyz).pooled.float().numpy())
+    return np.concatenate(rows)
+
+
+def _read(data: Dataset, chosen: Sequence[int], config: DataConfig, seed: int) -> Float[np.ndarray, "b n 3"]:
+    xyz = stack(
+        data, chosen, config.points, seed=seed, normalise=config.normalise, allow_repeats=config.allow_repeats
+    ).xyz
+    return xyz.numpy()
+
+
+def _explainer(run: Path, encoder: Backbone) -> PretextMethod | Backbone:
+    """Return the whole method, or the encoder alone where the run keeps no more."""
+    try:
+        return checkpoint.load_method(run)
+    except RunError:
+        return encoder
+
+
+def _name(data: Dataset, index: int) -> str:
+    labels = data.labels
+    if labels is not None and data.classes:
+        return f"{data.classes[labels[index]]}".replace("_", " ")
+    return data[index].name or f"cloud {index}"
+
+
+def _title(config: PretrainConfig) -> str:
+    method, backbone = (type(one).__name__.removesuffix("Config") for one in (config.method, config.backbone))
+    return f"{method} on {backbone}"
+
+
+def _record(run: Path) -> dict[str, object]:
+    """Return the run's record, empty where it is missing or damaged: a report is no reason to fail."""
+    try:
+        found = checkpoint.read_json(run / "record.json")
+    except RunError:
+        return {}
+    return found if isinstance(found, dict) else {}
