@@ -140,6 +140,24 @@ def test_ply__every_channel(tmp_path: Path, kind: str) -> None:
     assert cloud.channels["part"].dtype == np.int32
 
 
+ASCII_TRIANGLE = (
+    "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
+    f"element face 1\nproperty list uchar int vertex_indices\nend_header\n{TRIANGLE}3 0 1 2\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.off", f"OFF\n# größe\n3 1 0\n{TRIANGLE}3 0 1 2\n"),
+        ("a.obj", "# größe\nv 0 0 0\nv 4 0 0\nv 0 3 0\nf 1 2 3\n"),
+        ("a.ply", ASCII_TRIANGLE.replace("element vertex", "comment größe\nelement vertex")),
+    ],
+)
+def test_mesh__comments_in_an_old_encoding(tmp_path: Path, name: str, text: str) -> None:
+    assert only(write(tmp_path / name, text.encode("latin-1")), points=10).points.shape == (10, 3)
+
+
 def pcd_header(kind: str, fields: str = "x y z intensity", count: int = 4) -> bytes:
     lines = f"# .PCD v0.7\nVERSION 0.7\nFIELDS {fields}\nSIZE 4 4 4 4\nTYPE F F F F\nCOUNT 1 1 1 1\n"
     return f"{lines}WIDTH {count}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {count}\nDATA {kind}\n".encode()
@@ -375,6 +393,7 @@ def test_npz__pickles_are_refused(tmp_path: Path) -> None:
             f"ply\nformat ascii 1.0\nelement vertex 3\n{PLY_HEADER}" + "0 " * 11 + "\n",
             "cut short",
         ),
+        ("a.ply", ASCII_TRIANGLE[:-8], "cut short: 0 of 1 faces"),
         ("a.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float u\nend_header\n1\n", "no property 'x'"),
         ("a.pcd", pcd_header("binary") + bytes(20), "cut short: 1 of 4 points"),
         ("a.pcd", pcd_header("ascii") + b"0 0 0 1\n", "cut short: 1 of 4 points"),
@@ -406,6 +425,13 @@ def test_read_clouds__damaged_file(tmp_path: Path, name: str, content: str | byt
     assert str(path) in str(caught.value)
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_read_clouds__damaged_file_logs_no_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = triangle_as("stl_ascii").replace(b"vertex 0", b"vertex \x81")
+    with pytest.raises(DataError):
+        formats.read_clouds(write(tmp_path / "a.stl", text))
+    assert not caplog.records
 
 
 def test_read_clouds__missing_and_folder(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Meshes (obj, off, stl, glb, gltf): points are drawn over the surface, normals come from the faces.
 
 Files of these kinds that hold vertices and no face are read as clouds. Parsing is trimesh's; what is added here is
-telling a file that was cut short from a small one, because OFF and STL say how long they should be.
+telling a file that was cut short from a small one, because OFF and STL say how long they should be. OBJ does not.
 """
 
+import io
+import logging
 import re
 import zlib
 from pathlib import Path
@@ -23,6 +25,8 @@ def read_mesh(path: Path, points: int, seed: int) -> Cloud:
     """Return `points` points of the surface in `path`, or its vertices where it has no faces."""
     import trimesh
 
+    # Whatever fails is raised besides; logged, it would put tracebacks of damaged files on the screen.
+    logging.getLogger("trimesh").setLevel(logging.CRITICAL)
     kind = path.suffix.lower().lstrip(".")
     if kind == "off":
         _require_whole_off(path)
@@ -30,10 +34,14 @@ def read_mesh(path: Path, points: int, seed: int) -> Cloud:
         _require_whole_stl(path)
     # Not processed: merging vertices would be work without use, and would drop what is degenerate unseen.
     loaded: Any
-    if kind == "obj":
-        loaded = trimesh.load(str(path), process=False, skip_materials=True)
-    else:  # by path, because gltf refers to files beside it
+    if kind in ("glb", "gltf"):  # by path, because gltf refers to files beside it
         loaded = trimesh.load(str(path), process=False)
+    else:
+        data = path.read_bytes()
+        options: dict[str, Any] = {"skip_materials": True} if kind == "obj" else {}
+        if kind != "stl" or _is_text_stl(data):
+            data = as_utf8(data)
+        loaded = trimesh.load(io.BytesIO(data), file_type=kind, process=False, **options)
     parts: list[Any] = loaded.dump() if isinstance(loaded, trimesh.Scene) else [loaded]
     meshes = [part for part in parts if isinstance(part, trimesh.Trimesh) and len(part.faces)]
     if meshes:
@@ -50,6 +58,11 @@ def read_mesh(path: Path, points: int, seed: int) -> Cloud:
         name=path.stem,
         origin=str(path),
     )
+
+
+def as_utf8(data: bytes) -> bytes:
+    """Return text with everything else than UTF-8 replaced: old exporters put names and comments in other encodings."""
+    return data.decode("utf-8", errors="replace").encode()
 
 
 def sample_mesh(vertices: Array, faces: Array, colors: Array | None, *, points: int, seed: int, path: Path) -> Cloud:
@@ -97,9 +110,14 @@ def _require_whole_off(path: Path) -> None:
         raise ValueError(f"it is cut short: {rows} rows where {vertices} vertices and {faces} faces are announced")
 
 
+def _is_text_stl(data: bytes) -> bool:
+    # Binary files may begin with "solid" too, in defiance of the format.
+    return data[:5].lower() == b"solid" and b"facet" in data[:1000]
+
+
 def _require_whole_stl(path: Path) -> None:
     data = path.read_bytes()
-    if data[:5].lower() == b"solid" and b"facet" in data[:1000]:
+    if _is_text_stl(data):
         if b"endsolid" not in data[-300:]:
             raise ValueError("it is cut short: a text STL ends with 'endsolid'")
         return

@@ -1,5 +1,6 @@
 """PLY, text or binary, mesh or cloud; every property of the vertices that has a known meaning becomes a channel."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,18 +8,20 @@ import numpy as np
 from pointssl.data.cloud import Cloud
 from pointssl.data.formats.cloud import make_cloud
 from pointssl.data.formats.columns import channels_by_name
-from pointssl.data.formats.meshes import sample_mesh
+from pointssl.data.formats.meshes import as_utf8, sample_mesh
 
 
 def read_ply(path: Path, points: int, seed: int) -> Cloud:
     """Return the vertices of a PLY without faces, or `points` points of the surface of one with faces."""
     from trimesh.exchange.ply import load_ply
 
-    with path.open("rb") as file:
-        try:
-            loaded = load_ply(file)
-        except KeyError as error:
-            raise ValueError(f"it has no property {error}") from error
+    data = path.read_bytes()
+    if b"format ascii" in data[:1000]:
+        data = as_utf8(data)
+    try:
+        loaded = load_ply(io.BytesIO(data))
+    except KeyError as error:
+        raise ValueError(f"it has no property {error}") from error
     element = loaded["metadata"]["_ply_raw"].get("vertex")
     if element is None or not element["length"]:
         raise ValueError("it holds no points")
@@ -28,7 +31,10 @@ def read_ply(path: Path, points: int, seed: int) -> Cloud:
         raise ValueError(f"it is cut short: {read} of {element['length']} vertices")
     xyz, channels = channels_by_name(columns)
     faces = loaded.get("faces")
-    if faces is not None and len(faces):
+    announced = loaded["metadata"]["_ply_raw"].get("face", {"length": 0})["length"]
+    if announced:
+        if faces is None or len(faces) < announced:  # polygons have become several triangles
+            raise ValueError(f"it is cut short: {0 if faces is None else len(faces)} of {announced} faces")
         color = channels.get("color")
         return sample_mesh(xyz, np.asarray(faces), color, points=points, seed=seed, path=path)
     return make_cloud(xyz, channels, name=path.stem, origin=str(path))

@@ -175,5 +175,6 @@ def _load(path: Path, _changed: int) -> dict[str, Array]:
     """Load npz or npy; the last file stays in memory, because its clouds are asked for in ranges."""
     if path.suffix.lower() == ".npy":
         return {"points": np.load(path, allow_pickle=False, mmap_mode="r")}
-    with np.load(path, allow_pickle=False) as file:
+    # Opened here, because NumPy leaves a damaged archive open.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
