@@ -7,9 +7,10 @@ import numpy as np
 
 from pointssl.app.recipes import recipe
 from pointssl.data.cloud import Dataset
-from pointssl.data.folder import FolderDataset
+from pointssl.data.listing import ARCHIVES
 from pointssl.data.open import open_dataset
 from pointssl.data.pack import pack
+from pointssl.data.store import is_store
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.evaluate.splits import hold_out
 from pointssl.evaluate.suite import evaluate
@@ -54,8 +55,9 @@ def _packed(data: str, out: Path) -> str:
     store = out / "clouds"
     if store.exists():
         return str(store)
-    if isinstance(open_dataset(data), FolderDataset):
-        summary = pack(data, store)
+    here = Path(data).expanduser()
+    if here.is_dir() and not is_store(here) and not any((here / name).is_file() for name in ARCHIVES):
+        summary = pack(here, store)
         if summary.failures:
             lost = ", ".join(failure.path.name for failure in summary.failures[:3])
             console.print(f"{len(summary.failures)} files could not be read and are left out: {lost} ...")
