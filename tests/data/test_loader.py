@@ -1,11 +1,14 @@
 """Batches: a function of (seed, step), random subsets, unit spheres, and clouds that cannot be stacked."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from pointssl.data.augment import AugmentConfig
 from pointssl.data.loader import Batches, prefetch, seed_of, shuffled, stack, unit_sphere
+from pointssl.data.open import open_dataset
 from pointssl.errors import DataError
 from tests.doubles import ToyClouds
 
@@ -168,3 +171,14 @@ def test_prefetch__hands_on_errors_of_its_threads() -> None:
     data.points[0][:] = np.nan
     with pytest.raises(DataError, match="NaN"):
         list(prefetch(Batches(data, batch=4, points=8, seed=0), range(2)))
+
+
+def test_stack__real_clouds_keep_their_extent(shared_data: Path) -> None:
+    data = open_dataset(str(shared_data / "psb-shrec12"), "test")
+    batch = stack(data, range(32), 512)
+    # Stored points lie along a curve, so that the first quarter would cover a part of the shape only.
+    whole = torch.stack([torch.from_numpy(unit_sphere(data.xyz(i)[None])[0]) for i in range(32)])
+    extent, drawn = (x.amax(dim=1) - x.amin(dim=1) for x in (whole, batch.xyz))
+    assert float((drawn / extent).median()) > 0.9
+    torch.testing.assert_close(batch.xyz.norm(dim=-1).amax(dim=1), torch.ones(32))
+    torch.testing.assert_close(batch.xyz.mean(dim=1), torch.zeros(32, 3), atol=1e-6, rtol=0)

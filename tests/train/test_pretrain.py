@@ -120,8 +120,9 @@ def test_resume__after_ctrl_c_ends_with_the_same_bits(
         {"optim": OptimConfig(kind="adamw", weight_decay=0.1, warmup_steps=2, accumulate=2)},
         {"ema": 0.9},
         {"precision": "bf16"},
+        {"backbone": DGCNNConfig(k=5, widths=(16, 16), pooled_dim=16)},
     ],
-    ids=["sgd", "momentum", "adamw", "ema", "bf16"],
+    ids=["sgd", "momentum", "adamw", "ema", "bf16", "dgcnn"],
 )
 def test_resume__holds_for_every_kind_of_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
@@ -200,6 +201,17 @@ def test_full_disk__keeps_earlier_checkpoints_and_says_how_to_go_on(
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000002"]
     pretrain(tiny_config(), run, dataset=ToyClouds(), resume=True)
     _same_end(run, whole)
+
+
+def test_resume__after_a_kill_between_the_last_checkpoint_and_the_encoder(tmp_path: Path) -> None:
+    run = pretrain(tiny_config(), tmp_path / "run", dataset=ToyClouds())
+    expected = read_tensors(run / "encoder" / "model.safetensors")
+    (run / "encoder").rename(run / ".encoder.0a1b.partial")
+    (run / ".record.json.0a1b.partial").touch()
+    pretrain(tiny_config(), run, dataset=ToyClouds(), resume=True)
+    found = read_tensors(run / "encoder" / "model.safetensors")
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+    assert list(run.glob(".*")) == []
 
 
 def test_resume__of_a_finished_run_changes_nothing(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pointssl.errors import SettingError
-from pointssl.train.runtime import Runtime, choose_device, start
+from pointssl.train.runtime import Runtime, bf16_is_slow, choose_device, start
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,26 @@ def test_start__alone(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not runtime.any(False)
         assert float(runtime.total(torch.tensor(2.0))) == 2.0
         runtime.wait()
+
+
+@pytest.mark.parametrize(
+    ("machine", "avx512", "amx", "slow"),
+    [
+        ("x86_64", False, False, True),
+        ("x86_64", True, False, False),
+        ("x86_64", False, True, False),
+        ("aarch64", False, False, False),
+    ],
+)
+def test_bf16_is_slow__only_on_x86_without_its_instructions(
+    monkeypatch: pytest.MonkeyPatch, machine: str, avx512: bool, amx: bool, slow: bool
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    assert bf16_is_slow(torch.device("cpu")) is slow
+
+
+def test_bf16_is_slow__claims_nothing_where_torch_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+    assert not bf16_is_slow(torch.device("cpu"))

@@ -16,6 +16,7 @@ from pointssl.data.open import open_dataset
 from pointssl.errors import DataError, DiskFullError, Interrupted
 from pointssl.files import write_json
 from pointssl.methods import build_method
+from pointssl.progress import console
 from pointssl.train import checks, loop, watch
 from pointssl.train import state as states
 from pointssl.train.checkpoint import latest, read_json, step_of, write_encoder
@@ -24,7 +25,7 @@ from pointssl.train.ema import Average
 from pointssl.train.observe import Observer
 from pointssl.train.optim import build_optimizer
 from pointssl.train.record import circumstances
-from pointssl.train.runtime import Runtime, start
+from pointssl.train.runtime import Runtime, bf16_is_slow, start
 from pointssl.train.signals import StopSignal, stop_signal
 from pointssl.train.state import TrainingState
 from pointssl.train.weights import load_weights
@@ -104,6 +105,8 @@ def prepare(config: PretrainConfig, dataset: Dataset | None, backbone: Backbone 
         allow_repeats=data.allow_repeats,
         augment=data.augment,
     )
+    if config.precision == "bf16" and runtime.is_main and bf16_is_slow(runtime.device):
+        console.print("warning: this processor has no bf16 arithmetic; precision float32 will be faster here")
     method.to(runtime.device)
     average = None if config.ema is None else Average(method, config.ema)
     state = TrainingState(method, build_optimizer(method, config.optim), average)
@@ -164,8 +167,10 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal) 
                     kept_line = f"stopped after step {done} of {total}; nothing is lost"
                     raise Interrupted(f"{kept_line}, go on with: {checks.resume_command(run)}")
     except DataError:
-        if done > first:
-            save()  # a cloud turned out unreadable on the way: what was learned before it is kept
+        # A cloud turned out unreadable on the way: what was learned before it is kept. Among several processes only one
+        # has met it, and the others cannot be asked to save; they have their last checkpoint.
+        if done > first and runtime.world == 1:
+            save()
         raise
     except KeyboardInterrupt as error:
         last = latest(run)
@@ -176,7 +181,11 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal) 
             observer.close()
     seconds = time.monotonic() - began
     clouds = (total - first) * config.data.batch * config.optim.accumulate * runtime.world
-    record["finished"] = {"steps": total, "seconds": round(seconds, 2), "clouds_per_s": round(clouds / seconds, 1)}
+    record["finished"] = {
+        "steps": total,
+        "seconds": round(seconds, 2),
+        "clouds_per_s": round(clouds / max(seconds, 1e-9), 1),
+    }
 
 
 def _finish(parts: Parts, run: Path, record: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ is one process.
 """
 
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,15 @@ def choose_device(name: str | None, local_rank: int = 0) -> torch.device:
         if device.index is not None and device.index >= torch.cuda.device_count():
             raise SettingError(f"device is '{device}', but there are {torch.cuda.device_count()} GPUs")
     return device
+
+
+def bf16_is_slow(device: torch.device) -> bool:
+    """True for x86 processors that only imitate bf16, where its products take two to five times those of float32."""
+    if device.type != "cpu" or platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    # Private names, and not in every release of torch: where they are missing, nothing is claimed.
+    probes = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return None not in probes and not any(probe() for probe in probes if probe is not None)
 
 
 @contextmanager

@@ -89,6 +89,9 @@ def kept_steps(total: int, keep: tuple[float, ...]) -> set[int]:
 
 
 def clear_leftovers(run: Path) -> None:
-    """Remove what a killed process left of checkpoints it was writing."""
-    for partial in (run / "checkpoints").glob(".*.partial"):
-        shutil.rmtree(partial, ignore_errors=True)
+    """Remove what a killed process left of checkpoints and files it was writing."""
+    for partial in [*run.glob(".*.partial"), *(run / "checkpoints").glob(".*.partial")]:
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
