@@ -35,18 +35,18 @@ export interface Pane {
 /** Points as small lit balls whose size follows the distance; the ring marks the chosen one. */
 function ballMaterial(ring: boolean): ShaderMaterial {
   return new ShaderMaterial({
-    uniforms: { size: { value: 10 }, ink: { value: new Color() } },
+    uniforms: { size: { value: 10 }, least: { value: 4 }, ink: { value: new Color() } },
     vertexColors: !ring,
-    alphaToCoverage: !ring,
     depthTest: !ring,
     transparent: ring,
     vertexShader: `
       uniform float size;
+      uniform float least;
       varying vec3 shade;
       void main() {
         vec4 seen = modelViewMatrix * vec4(position, 1.0);
         gl_Position = projectionMatrix * seen;
-        gl_PointSize = max(2.0, size * projectionMatrix[1][1] / -seen.z);
+        gl_PointSize = max(least, size * projectionMatrix[1][1] / -seen.z);
         shade = ${ring ? "vec3(0.0)" : "color"};
       }`,
     fragmentShader: ring
@@ -62,10 +62,9 @@ function ballMaterial(ring: boolean): ShaderMaterial {
       void main() {
         vec2 place = 2.0 * gl_PointCoord - 1.0;
         float away = dot(place, place);
-        float cover = 1.0 - smoothstep(1.0 - 1.5 * fwidth(away), 1.0, away);
-        if (cover < 0.02) discard;
-        float lit = 0.78 + 0.26 * dot(vec3(place.x, -place.y, sqrt(max(0.0, 1.0 - away))), vec3(-0.4, 0.6, 0.69));
-        gl_FragColor = vec4(shade * min(lit, 1.06), cover);
+        if (away > 1.0) discard;
+        float lit = 0.78 + 0.26 * dot(vec3(place.x, -place.y, sqrt(1.0 - away)), vec3(-0.4, 0.6, 0.69));
+        gl_FragColor = vec4(shade * min(lit, 1.06), 1.0);
       }`,
   });
 }
@@ -140,6 +139,8 @@ export class Stage {
       renderer.setScissor(box.x, this.height - box.y - box.height, box.width, box.height);
       const pixels = box.height * renderer.getPixelRatio();
       this.ball.uniforms["size"]!.value = 0.0125 * this.radius * pixels * Math.min(1.6, Math.sqrt(1024 / this.shape!.count));
+      // Small views need large points, or their colours are lost.
+      this.ball.uniforms["least"]!.value = (this.width < 200 ? 4 : 5) * renderer.getPixelRatio();
       this.ring.uniforms["size"]!.value = 0.045 * this.radius * pixels;
       const colour = this.cloud!.geometry.getAttribute("color") as BufferAttribute;
       colour.array.set(pane.colours);
