@@ -111,10 +111,10 @@ def guitar(rng: Generator) -> Pieces:
 def stairs(rng: Generator) -> Pieces:
     """Steps that rise, closed or open below, straight or winding, sometimes with rails."""
     count, width = int(rng.integers(3, 10)), within(rng, 0.6, 1.3)
-    rise, tread = within(rng, 0.15, 0.22), within(rng, 0.22, 0.34)
+    rise, going = within(rng, 0.15, 0.22), within(rng, 0.22, 0.34)
     if chance(rng, 0.25):
         turn, thick = within(rng, 0.3, 0.6), within(rng, 0.03, 0.08)
-        step = box((width, tread * 1.4, thick), (width / 2, 0, 0))
+        step = box((width, going * 1.4, thick), (width / 2, 0, 0))
         pieces: Pieces = []
         for i in range(count):
             laid = turned(step, turn * i)
@@ -125,8 +125,8 @@ def stairs(rng: Generator) -> Pieces:
     for i in range(count):
         top = rise * (i + 1)
         tall = top if closed else 0.05
-        pieces.append(("step", box((tread, width, tall), (tread * i, 0, top - tall / 2))))
-    long, high = tread * (count - 1), rise * count
+        pieces.append(("step", box((going, width, tall), (going * i, 0, top - tall / 2))))
+    long, high = going * (count - 1), rise * count
     if not closed:
         pieces += [("side", rod((0, s * width / 2, 0), (long, s * width / 2, high), 0.05, sides=6)) for s in (-1, 1)]
     if chance(rng, 0.5):
