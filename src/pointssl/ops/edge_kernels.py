@@ -41,9 +41,12 @@ def norm_max(
     peak, slot, total, sums = (_gather_fast if fast else _gather_plain)(uv, index, degree, training)
     if training:
         points, edges = b * n, b * n * k
-        mean_u, mean_v = sums[0] / edges, sums[1] / points
-        square_u, square_v, product = sums[2] / edges, sums[3] / points, sums[4] / edges
-        spread = (square_u - mean_u**2) + (square_v - mean_v**2) + 2 * (product - mean_u * mean_v)
+        total_mean, product, mean_v, square_v, mean_u, square_u = sums / sums.new_tensor(
+            [edges, edges, points, points, edges, edges]
+        ).unsqueeze(1)
+        # The sums over neighbours are rounded, so their own mean goes with their product, not that of u.
+        covariance = product - total_mean * mean_v
+        spread = (square_u - mean_u**2) + (square_v - mean_v**2) + 2 * covariance
         mean, var = (mean_u + mean_v).to(uv.dtype), spread.clamp_min(0).to(uv.dtype)
     else:
         mean, var = mean.to(uv.dtype, copy=True), var.to(uv.dtype, copy=True)
@@ -150,14 +153,14 @@ def _gather_fast(uv: Tensor, index: Tensor, degree: Tensor, training: bool) -> t
     e = uv.shape[-1] // 2
     peak, slot = torch.empty(b, n, e), torch.empty(b, n, e, dtype=torch.int16)
     total = torch.empty(b, n, e) if training else torch.empty(0)
-    sums = torch.empty(b, 5, e, dtype=torch.float64)
+    sums = torch.empty(b, 6, e, dtype=torch.float64)
     outs = (total, sums) if training else (None, None)
     native.call("edge_gather", uv.contiguous(), index.contiguous(), b, n, k, e, degree, peak, slot, *outs)
     return peak, slot, total, sums.sum(dim=0)
 
 
 def _gather_plain(uv: Tensor, index: Tensor, degree: Tensor, training: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Max, its slot, sum over the neighbours; per channel Σ total, Σ v, Σ deg u², Σ v², Σ v·total over the batch."""
+    """Max, its slot, sum over the neighbours; per channel Σ total, Σ v·total, Σ v, Σ v², Σ deg u, Σ deg u²."""
     u, v = uv.chunk(2, dim=-1)
     size = max(1, GATHERED // (index[0].numel() * u.shape[-1]))
     parts = [
@@ -167,9 +170,10 @@ def _gather_plain(uv: Tensor, index: Tensor, degree: Tensor, training: bool) -> 
     ]
     peak, slot, total = (torch.cat(part) for part in zip(*parts, strict=True))
     if not training:
-        return peak, slot.to(torch.int16), uv.new_empty(0), uv.new_empty(5, 0)
-    terms = (total, v, degree[..., None] * u.square(), v.square(), v * total)
-    sums = torch.stack([term.sum(dim=(0, 1), dtype=torch.float64) for term in terms])
+        return peak, slot.to(torch.int16), uv.new_empty(0), uv.new_empty(6, 0)
+    count, wide_u, wide_v, wide = degree[..., None].double(), u.double(), v.double(), total.double()
+    terms = (wide, wide_v * wide, wide_v, wide_v.square(), count * wide_u, count * wide_u.square())
+    sums = torch.stack([term.sum(dim=(0, 1)) for term in terms])
     return peak, slot.to(torch.int16), total, sums
 
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -21,6 +22,8 @@ namespace {
 constexpr int LANES = 16;  // one AVX-512 register; the compiler splits it for narrower processors
 typedef float Vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
+typedef int16_t Shorts __attribute__((vector_size(2 * LANES)));
+typedef double Wide __attribute__((vector_size(8 * LANES)));
 
 inline Vec load(const float* from) {
     Vec v;
@@ -28,16 +31,17 @@ inline Vec load(const float* from) {
     return v;
 }
 inline void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
-inline Vec all(float x) { return Vec{} + x; }
+inline Wide widen(Vec v) { return __builtin_convertvector(v, Wide); }
 
 // Slots are kept as 16-bit integers to save memory.
 inline Ints load_slots(const int16_t* from) {
-    Ints v;
-    for (int l = 0; l < LANES; ++l) v[l] = from[l];
-    return v;
+    Shorts v;
+    std::memcpy(&v, from, sizeof v);
+    return __builtin_convertvector(v, Ints);
 }
-inline void store_slots(int16_t* to, Ints v) {
-    for (int l = 0; l < LANES; ++l) to[l] = static_cast<int16_t>(v[l]);
+inline void store_slots(int16_t* to, Ints slots) {
+    const Shorts v = __builtin_convertvector(slots, Shorts);
+    std::memcpy(to, &v, sizeof v);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -157,26 +161,30 @@ struct Edges {
     int64_t b, n, k, e;
 };
 
-constexpr int SUMS = 5;  // per channel: Σ total, Σ v, Σ deg u², Σ v², Σ v·total
+constexpr int SUMS = 6;  // per channel: Σ total, Σ v·total, Σ v, Σ v², Σ deg u, Σ deg u²
 
+// `room` holds the block's u of the cloud, row after row: read in place, the rows of a wide tensor fall on few sets of the
+// cache and drive each other out.
 template <int V>
 void gather_block(const Edges& g, int64_t cloud, int64_t channel, const float* degree, float* peak, int16_t* slot,
-                  float* total, double* sums) {
+                  float* total, double* sums, Vec* room) {
     const int64_t width = 2 * g.e;
     const float* u = g.uv + cloud * g.n * width + channel;
-    double sum[SUMS][V * LANES] = {};
+    for (int64_t j = 0; j < g.n; ++j)
+        for (int v = 0; v < V; ++v) room[j * V + v] = load(u + j * width + v * LANES);
+    Wide sum[SUMS][V] = {};
     for (int64_t i = 0; i < g.n; ++i) {
         const int64_t* near = g.index + (cloud * g.n + i) * g.k;
         Vec best[V], added[V];
         Ints where[V];
         for (int v = 0; v < V; ++v) {
-            best[v] = added[v] = load(u + near[0] * width + v * LANES);
+            best[v] = added[v] = room[near[0] * V + v];
             where[v] = Ints{};
         }
         for (int64_t s = 1; s < g.k; ++s) {
-            const float* row = u + near[s] * width;
+            const Vec* row = room + near[s] * V;
             for (int v = 0; v < V; ++v) {
-                const Vec x = load(row + v * LANES);
+                const Vec x = row[v];
                 const Ints more = x > best[v];
                 best[v] = more ? x : best[v];
                 where[v] = more ? (Ints{} + static_cast<int32_t>(s)) : where[v];
@@ -189,78 +197,96 @@ void gather_block(const Edges& g, int64_t cloud, int64_t channel, const float* d
             store_slots(slot + at + v * LANES, where[v]);
         }
         if (!total) continue;
-        const float* own = u + i * width;
-        for (int v = 0; v < V; ++v) store(total + at + v * LANES, added[v]);
-        for (int c = 0; c < V * LANES; ++c) {
-            const double t = total[at + c], x = own[c], y = own[c + g.e];
-            sum[0][c] += t;
-            sum[1][c] += y;
-            sum[2][c] += degree[cloud * g.n + i] * x * x;
-            sum[3][c] += y * y;
-            sum[4][c] += y * t;
+        const double incoming = degree[cloud * g.n + i];
+        for (int v = 0; v < V; ++v) {
+            store(total + at + v * LANES, added[v]);
+            const Wide t = widen(added[v]), x = widen(room[i * V + v]);
+            const Wide y = widen(load(u + i * width + g.e + v * LANES));
+            sum[0][v] += t;
+            sum[1][v] += y * t;
+            sum[2][v] += y;
+            sum[3][v] += y * y;
+            sum[4][v] += incoming * x;
+            sum[5][v] += incoming * x * x;
         }
     }
     if (!total) return;
     for (int q = 0; q < SUMS; ++q)
-        for (int c = 0; c < V * LANES; ++c) sums[(cloud * SUMS + q) * g.e + channel + c] = sum[q][c];
+        std::memcpy(sums + (cloud * SUMS + q) * g.e + channel, sum[q], sizeof sum[q]);
 }
 
+// What the statistics send to every edge is -(constant + linear · (u_j + v_i - mean)); without `total` nothing.
+struct Back {
+    const float *degree, *grad, *peak;
+    const int16_t* slot;
+    const float *total, *mean, *scale, *shift, *constant, *linear;
+    float slope;
+    float* out;
+};
+
 template <int V>
-void scatter_block(const Edges& g, int64_t cloud, int64_t channel, const float* degree, const float* grad,
-                   const float* centred, const int16_t* slot, const float* total, const float* mean, const float* scale,
-                   const float* shift, const float* c0, const float* c1, float slope, float* out) {
-    const bool training = total != nullptr;
+void scatter_block(const Edges& g, const Back& p, int64_t cloud, int64_t channel, Vec* room) {
     const int64_t width = 2 * g.e;
     const float* u = g.uv + cloud * g.n * width + channel;
-    float* du = out + cloud * g.n * width + channel;
-    for (int64_t j = 0; j < g.n; ++j)
-        for (int v = 0; v < V; ++v) {
-            const Vec x = load(u + j * width + v * LANES);
-            const Vec one = load(c1 + channel + v * LANES);
-            store(du + j * width + v * LANES, training ? -degree[cloud * g.n + j] * one * x : Vec{});
-        }
+    float* out = p.out + cloud * g.n * width + channel;
+    std::fill(room, room + g.n * V, Vec{});
     for (int64_t i = 0; i < g.n; ++i) {
         const int64_t* near = g.index + (cloud * g.n + i) * g.k;
         const int64_t at = (cloud * g.n + i) * g.e + channel;
-        Vec hit[V], each[V];
+        Vec hit[V], each[V] = {};
         Ints where[V];
         for (int v = 0; v < V; ++v) {
             const int64_t c = channel + v * LANES;
-            const Vec a = load(scale + c);
-            const Vec z = load(centred + at + v * LANES) * a + load(shift + c);
-            const Vec d = load(grad + at + v * LANES);
-            hit[v] = a * (z > 0.0f ? d : slope * d);
-            where[v] = load_slots(slot + at + v * LANES);
-            const Vec own = load(u + i * width + g.e + v * LANES) - load(mean + c);
-            each[v] = Vec{} - load(c0 + c) - load(c1 + c) * own;
+            const Vec scale = load(p.scale + c), linear = load(p.linear + c);
+            const Vec z = load(p.peak + at + v * LANES) * scale + load(p.shift + c);
+            const Vec d = load(p.grad + at + v * LANES);
+            hit[v] = scale * (z > 0.0f ? d : p.slope * d);
+            where[v] = load_slots(p.slot + at + v * LANES);
             Vec dv = hit[v];
-            if (training)
-                dv += static_cast<float>(g.k) * each[v] - load(c1 + c) * load(total + at + v * LANES);
-            store(du + i * width + g.e + v * LANES, dv);
+            if (p.total) {
+                each[v] = -load(p.constant + c) - linear * (load(u + i * width + g.e + v * LANES) - load(p.mean + c));
+                dv += static_cast<float>(g.k) * each[v] - linear * load(p.total + at + v * LANES);
+            }
+            store(out + i * width + g.e + v * LANES, dv);
         }
-        if (training) {
+        if (p.total) {
             for (int64_t s = 0; s < g.k; ++s) {
-                float* row = du + near[s] * width;
+                Vec* row = room + near[s] * V;
                 for (int v = 0; v < V; ++v) {
-                    const Vec chosen = (where[v] == static_cast<int32_t>(s)) ? hit[v] : Vec{};
-                    store(row + v * LANES, load(row + v * LANES) + each[v] + chosen);
+                    const Ints chosen = where[v] == static_cast<int32_t>(s);
+                    row[v] += each[v] + (chosen ? hit[v] : Vec{});
                 }
             }
         } else {
             for (int v = 0; v < V; ++v)
-                for (int l = 0; l < LANES; ++l) du[near[where[v][l]] * width + v * LANES + l] += hit[v][l];
+                for (int l = 0; l < LANES; ++l) room[near[where[v][l]] * V + v][l] += hit[v][l];
         }
     }
+    for (int64_t j = 0; j < g.n; ++j)
+        for (int v = 0; v < V; ++v) {
+            Vec du = room[j * V + v];
+            if (p.total)
+                du -= p.degree[cloud * g.n + j] * load(p.linear + channel + v * LANES) * load(u + j * width + v * LANES);
+            store(out + j * width + v * LANES, du);
+        }
 }
 
-// Runs `body` on (cloud, first channel, vectors in the block) for all clouds and blocks of at most 64 channels.
+// Runs `body` on (cloud, first channel, vectors, room for n rows of them) for all clouds and blocks of channels. A block
+// has at most four vectors, fewer where the rows of a cloud would not fit into half a megabyte of cache.
 template <typename Body>
-void for_blocks(int64_t b, int64_t e, int threads, Body body) {
-    const int64_t blocks = (e + 63) / 64;
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (int64_t task = 0; task < b * blocks; ++task) {
-        const int64_t first = task % blocks * 64;
-        body(task / blocks, first, std::min<int64_t>(64, e - first) / LANES);
+void for_blocks(const Edges& g, int threads, Body body) {
+    const int64_t vectors = g.e / LANES;
+    const int64_t most = std::clamp<int64_t>((1 << 19) / (g.n * static_cast<int64_t>(sizeof(Vec))), 1, 4);
+    const int64_t blocks = (vectors + most - 1) / most;
+#pragma omp parallel num_threads(threads)
+    {
+        Vec* room = static_cast<Vec*>(std::aligned_alloc(sizeof(Vec), g.n * most * sizeof(Vec)));
+#pragma omp for schedule(dynamic)
+        for (int64_t task = 0; task < g.b * blocks; ++task) {
+            const int64_t first = task % blocks * most;
+            body(task / blocks, first * LANES, std::min(most, vectors - first), room);
+        }
+        std::free(room);
     }
 }
 
@@ -298,17 +324,17 @@ void pointssl_edge_degree(const int64_t* index, int64_t b, int64_t n, int64_t k,
     }
 }
 
-// peak, slot, total (b, n, e) of the neighbours' u; sums (b, 5, e). Without total (evaluation) no sums either.
+// peak, slot, total (b, n, e) of the neighbours' u; sums (b, 6, e). Without total (evaluation) no sums either.
 // e is a multiple of 16.
 void pointssl_edge_gather(const float* uv, const int64_t* index, int64_t b, int64_t n, int64_t k, int64_t e,
                           const float* degree, float* peak, int16_t* slot, float* total, double* sums, int32_t threads) {
     const Edges g{uv, index, b, n, k, e};
-    for_blocks(b, e, threads, [&](int64_t cloud, int64_t channel, int64_t vectors) {
+    for_blocks(g, threads, [&](int64_t cloud, int64_t channel, int64_t vectors, Vec* room) {
         switch (vectors) {
-            case 1: return gather_block<1>(g, cloud, channel, degree, peak, slot, total, sums);
-            case 2: return gather_block<2>(g, cloud, channel, degree, peak, slot, total, sums);
-            case 3: return gather_block<3>(g, cloud, channel, degree, peak, slot, total, sums);
-            default: return gather_block<4>(g, cloud, channel, degree, peak, slot, total, sums);
+            case 1: return gather_block<1>(g, cloud, channel, degree, peak, slot, total, sums, room);
+            case 2: return gather_block<2>(g, cloud, channel, degree, peak, slot, total, sums, room);
+            case 3: return gather_block<3>(g, cloud, channel, degree, peak, slot, total, sums, room);
+            default: return gather_block<4>(g, cloud, channel, degree, peak, slot, total, sums, room);
         }
     });
 }
@@ -343,22 +369,21 @@ void pointssl_edge_sums(const float* grad, const float* centred, int64_t points,
     }
 }
 
-// Gradient of uv (b, n, 2e). c0 and c1 carry what the statistics send back to every edge; zero in evaluation mode.
+// Gradient of uv (b, n, 2e), into out. constant and linear carry what the statistics send back; total is null when they
+// are frozen.
 void pointssl_edge_scatter(const float* uv, const int64_t* index, int64_t b, int64_t n, int64_t k, int64_t e,
-                           const float* degree, const float* grad, const float* centred, const int16_t* slot,
+                           const float* degree, const float* grad, const float* peak, const int16_t* slot,
                            const float* total, const float* mean, const float* scale, const float* shift,
-                           const float* c0, const float* c1, float slope, float* out, int32_t threads) {
+                           const float* constant, const float* linear, float slope, float* out, int32_t threads) {
     const Edges g{uv, index, b, n, k, e};
-    for_blocks(b, e, threads, [&](int64_t cloud, int64_t channel, int64_t vectors) {
-#define RUN(V)                                                                                                         \
-    scatter_block<V>(g, cloud, channel, degree, grad, centred, slot, total, mean, scale, shift, c0, c1, slope, out)
+    const Back p{degree, grad, peak, slot, total, mean, scale, shift, constant, linear, slope, out};
+    for_blocks(g, threads, [&](int64_t cloud, int64_t channel, int64_t vectors, Vec* room) {
         switch (vectors) {
-            case 1: return RUN(1);
-            case 2: return RUN(2);
-            case 3: return RUN(3);
-            default: return RUN(4);
+            case 1: return scatter_block<1>(g, p, cloud, channel, room);
+            case 2: return scatter_block<2>(g, p, cloud, channel, room);
+            case 3: return scatter_block<3>(g, p, cloud, channel, room);
+            default: return scatter_block<4>(g, p, cloud, channel, room);
         }
-#undef RUN
     });
 }
 
