@@ -12,7 +12,7 @@ def test_pca_map__agrees_with_scikit_learn_up_to_sign() -> None:
     oracle = PCA(2, svd_solver="full").fit(values)
     flat = embedding.pca_map(values)
     np.testing.assert_allclose(np.abs(flat.places), np.abs(oracle.transform(values)), atol=1e-9)
-    assert f"{oracle.explained_variance_ratio_.sum():.0%}" in flat.note
+    assert f"{100 * oracle.explained_variance_ratio_.sum():.0f} %" in flat.note
 
 
 def test_pca_map__one_cloud() -> None:

@@ -21,6 +21,7 @@ export class Viewer {
   private readonly frame: HTMLElement;
   private readonly thumbs: HTMLButtonElement[] = [];
   private readonly checks = element("div", { class: "viewer-checks" });
+  private readonly boxes = new Map<keyof Layers, HTMLLabelElement>();
   private readonly modes: ReturnType<typeof choice<Mode>>;
   private readonly ups: ReturnType<typeof choice<Axis>>;
   private shape: Shape;
@@ -45,8 +46,9 @@ export class Viewer {
     this.ups = choice<Axis>("Axis that points up", [["x", "X"], ["y", "Y"], ["z", "Z"]], (axis) => this.setUp(axis));
     const reset = element("button", { type: "button", class: "viewer-reset" }, "Reset view");
     for (const [layer, text] of [["points", "Points"], ["ellipsoids", "1-sigma ellipsoids"], ["surface", "Surface g = c"]] as const) {
-      this.checks.append(checkbox(text, this.layers[layer], (on) => this.show(layer, on)));
+      this.boxes.set(layer, checkbox(text, this.layers[layer], (on) => this.show(layer, on)));
     }
+    this.checks.append(...this.boxes.values());
     const bar = element("div", { class: "viewer-bar" }, this.modes.group, this.checks);
     const side = element("div", { class: "viewer-side" }, element("span", {}, "Up"), this.ups.group, reset);
     bar.append(side);
@@ -85,6 +87,7 @@ export class Viewer {
 
   show(layer: keyof Layers, on: boolean): void {
     this.layers[layer] = on;
+    this.boxes.get(layer)!.querySelector("input")!.checked = on;
     this.refresh();
   }
 
@@ -149,7 +152,7 @@ export class Viewer {
     const notes = [
       `${order.length} of ${mixture.weight.length} parts are in use (at least one point in a thousand); the strip shows their shares. A colour is the same output of the network on every shape.`,
     ];
-    if (this.layers.surface) notes.push(`Surface: density ${Math.exp(mixture.level).toPrecision(3)} points per unit volume and point, which ${percent(this.data.inside)} of the points exceed.`);
+    if (this.layers.surface) notes.push(`Surface: g = ${Math.exp(mixture.level).toPrecision(3)} per cubic radius; ${percent(this.data.inside)} of the points lie where g is larger.`);
     if (this.layers.ellipsoids) notes.push("Ellipsoids: one standard deviation of each Gaussian along every direction.");
     this.says.textContent = notes.join(" ");
   }

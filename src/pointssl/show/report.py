@@ -1,6 +1,6 @@
 """One page about one run: what it is worth, what it learned, how it was made. It opens from disk, anywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from pointssl.train.record import read_metrics
 
 MAP_CLOUDS = 800
 """Clouds on the maps; more would take minutes to arrange and hide one another."""
+_BATCH = 32
 
 
 def write_report(
@@ -58,38 +59,48 @@ def write_report(
     out = run if out is None else Path(out)
     config = checkpoint.read_config(run)
     encoder = checkpoint.load(run)
-    with progress.bar("report", 5) as line:
-        scores, notes = read_comparisons(run, digest(encoder))
-        parts = [panels.worth(scores, notes, f"pointssl evaluate {run} --data {config.data.source}")]
-        line.advance(note="shapes")
-        try:
-            data = open_own(config.data) if dataset is None else dataset
-            views = look(_explainer(run, encoder), data, config.data, shapes, seed)
-            picked = np.random.default_rng(seed).integers([len(one.points) for one in views]).tolist()
-            parts.append(panels.shapes(views, up))
-            line.advance(note="pictures")
-            parts += panels.stills(views, picked, up)
-            line.advance(note="maps")
-            parts.append(panels.feature_maps(compare_maps(run, encoder, data, config.data, seed)))
-        except (DataError, SettingError) as error:
-            lost = page.missing(f"The clouds could not be read: {error}.")
-            parts.append(page.Panel(title="What the network sees in a shape", html=lost))
-        line.advance(note="page")
-        parts.append(panels.training(read_metrics(run)))
-        kept = _record(run)
-        parts.append(panels.record(run, kept, to_json(config)))
-        for picture in (one for panel in parts for one in panel.pictures):
-            picture.write(out / "figures")
-        text = page.build_page(
-            title=_title(config),
-            kicker=" · ".join(["pointssl", f"run {run.resolve().name}", str(kept.get("started", ""))[:10]]).strip(" ·"),
-            lead=headline(scores[0]) if scores else "Pre-trained without labels; not yet evaluated.",
-            panels=parts,
-            footer="Every picture of this page lies beside it in figures/, as PNG and SVG.",
-        )
-        files.write_text(out / "report.html", text)
-        line.advance()
+    scores, notes = read_comparisons(run, digest(encoder))
+    kept = _record(run)
+    try:
+        data = open_own(config.data) if dataset is None else dataset
+        seen = _see(run, encoder, data, config.data, shapes, seed, up)
+    except (DataError, SettingError) as error:
+        lost = page.missing(f"The clouds could not be read: {error}.")
+        seen = [page.Panel(title="What the network sees in a shape", html=lost)]
+    parts = [
+        panels.worth(scores, notes, f"pointssl evaluate {run} --data {config.data.source}"),
+        *seen,
+        panels.training(read_metrics(run)),
+        panels.record(run, kept, to_json(config)),
+    ]
+    for picture in (one for panel in parts for one in panel.pictures):
+        picture.write(out / "figures")
+    text = page.build_page(
+        title=_title(config),
+        kicker=" · ".join(["pointssl", f"run {run.resolve().name}", str(kept.get("started", ""))[:10]]).strip(" ·"),
+        lead=headline(scores[0]) if scores else "Pre-trained without labels; not yet evaluated.",
+        panels=parts,
+        footer="Every picture of this page lies beside it in figures/, as PNG and SVG.",
+    )
+    files.write_text(out / "report.html", text)
     return out / "report.html"
+
+
+def _see(
+    run: Path, encoder: Backbone, data: Dataset, config: DataConfig, shapes: int, seed: int, up: str
+) -> list[page.Panel]:
+    """Return the panels that need clouds."""
+    batches = -(-min(len(data), MAP_CLOUDS) // _BATCH)
+    with progress.bar("report", min(shapes, len(data)) + 2 * batches + 3) as line:
+        views = look(_explainer(run, encoder), data, config, shapes, seed, line.advance)
+        picked = np.random.default_rng(seed).integers([len(one.points) for one in views]).tolist()
+        made = [panels.shapes(views, up)]
+        line.advance(note="pictures")
+        made += panels.stills(views, picked, up)
+        line.advance(note="maps")
+        made.append(panels.feature_maps(compare_maps(run, encoder, data, config, seed, line.advance)))
+        line.advance(note="done")
+    return made
 
 
 def open_own(config: DataConfig) -> Dataset:
@@ -117,37 +128,57 @@ def choose(labels: Int[np.ndarray, " m"] | None, clouds: int, count: int, seed: 
     return [int(one) for one in sorted(order.tolist(), key=lambda k: turn[k])[:count]]
 
 
-def look(source: PretextMethod | Backbone, data: Dataset, config: DataConfig, count: int, seed: int) -> list[ShapeView]:
-    """Explain a few clouds of `data`, read as in training."""
+def look(
+    source: PretextMethod | Backbone,
+    data: Dataset,
+    config: DataConfig,
+    count: int,
+    seed: int,
+    done: Callable[[], None] = lambda: None,
+) -> list[ShapeView]:
+    """Explain a few clouds of `data`, read as in training; `done` is called after each."""
     chosen = choose(data.labels, len(data), count, seed)
     if not chosen:
         raise DataError(f"{data.name} holds no clouds; there is nothing to show")
     views = []
-    for index in progress.track(chosen, "looking at shapes", len(chosen)):
+    for index in chosen:
         [points] = _read(data, [index], config, seed)
         views.append(explain(source, points, _name(data, index)))
+        done()
     return views
 
 
-def compare_maps(run: Path, encoder: Backbone, data: Dataset, config: DataConfig, seed: int) -> Maps:
-    """Map clouds of `data` by the encoder and by its untrained twin."""
+def compare_maps(
+    run: Path,
+    encoder: Backbone,
+    data: Dataset,
+    config: DataConfig,
+    seed: int,
+    done: Callable[[], None] = lambda: None,
+) -> Maps:
+    """Map clouds of `data` by the encoder and by its untrained twin; `done` is called after each batch."""
     chosen = np.sort(np.random.default_rng(seed).permutation(len(data))[:MAP_CLOUDS])
     twins = (("Pre-trained", encoder), ("Untrained", checkpoint.untrained(run, seed)))
-    pooled = [(heading, _pooled(one, data, chosen, config, seed)) for heading, one in twins]
+    pooled = [(heading, _pooled(one, data, chosen, config, seed, done)) for heading, one in twins]
     labels = None if data.labels is None else data.labels[chosen]
     return make_maps(pooled, labels, data.classes, data=data.name, seed=seed)
 
 
 @torch.inference_mode()
 def _pooled(
-    encoder: Backbone, data: Dataset, chosen: Int[np.ndarray, " m"], config: DataConfig, seed: int, size: int = 32
+    encoder: Backbone,
+    data: Dataset,
+    chosen: Int[np.ndarray, " m"],
+    config: DataConfig,
+    seed: int,
+    done: Callable[[], None],
 ) -> Float[np.ndarray, "m e"]:
     """Return the pooled feature of the chosen clouds."""
-    starts = range(0, len(chosen), size)
     rows = []
-    for start in progress.track(starts, "features for the map", len(starts)):
-        xyz = torch.from_numpy(_read(data, chosen[start : start + size].tolist(), config, seed))
+    for start in range(0, len(chosen), _BATCH):
+        xyz = torch.from_numpy(_read(data, chosen[start : start + _BATCH].tolist(), config, seed))
         rows.append(encoder(xyz).pooled.float().numpy())
+        done()
     return np.concatenate(rows)
 
 
