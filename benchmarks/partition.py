@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +21,7 @@ from pointssl.backbones import build_backbone
 from pointssl.data.packed_npz import human_segmentations, open_npz
 from pointssl.errors import DataError, RunError, UserError
 from pointssl.evaluate import partition
-from pointssl.evaluate.partition import Agreement
+from pointssl.evaluate.partition import Agreement, Segmenter
 from pointssl.methods import ParAE, ParAEConfig, build_method
 from pointssl.train import checkpoint
 
@@ -71,6 +72,7 @@ def measure_all(runs: list[str], path: Path, split: str, points: int) -> dict[st
             f"ParAE ({Path(run).name})": partition.by_network(method),
             "ParAE, untrained": partition.by_network(twin),
             "k-means": partition.by_k_means(j),
+            "k-means, as many parts as ParAE uses": as_many_as(partition.by_network(method)),
             "mixture by EM": partition.by_mixture(j, floor=floor),
         }
         found = [partition.measure(name, way, dataset, people, **seen) for name, way in ways.items()]
@@ -89,6 +91,11 @@ def measure_all(runs: list[str], path: Path, split: str, points: int) -> dict[st
         "rows": rows,
         "differences": differences,
     }
+
+
+def as_many_as(segmenter: Segmenter) -> Segmenter:
+    """Cut by k-means into as many parts as `segmenter` uses on that model, because more parts score differently."""
+    return lambda xyz: partition.by_k_means(len(np.unique(segmenter(xyz))))(xyz)
 
 
 def summary(one: Agreement) -> dict[str, Any]:

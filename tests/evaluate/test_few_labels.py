@@ -60,7 +60,7 @@ def test_draw__too_few_clouds_is_said_in_one_line() -> None:
 
 def test_left_out__names_the_small_classes() -> None:
     said = few_shot.left_out(LABELS, None, 10, 20, ("a", "b", "c", "d"))
-    assert said == "2 classes have fewer than 10 + 20 clouds and are left out: c, d"
+    assert said == "; 2 classes have fewer than 10 + 20 clouds and are left out: c, d"
     assert few_shot.left_out(np.zeros(30, dtype=np.int64), None, 10, 20, ("a",)) == ""
 
 

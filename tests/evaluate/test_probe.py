@@ -44,7 +44,7 @@ def test_fit_predict__many_clouds_take_the_other_path(monkeypatch: pytest.Monkey
 
 
 def test_fit_predict__one_vs_rest_is_linear_svc() -> None:
-    expected = LinearSVC(C=0.1, dual="auto", random_state=0, max_iter=10_000).fit(TRAIN.astype(float), LABELS)
+    expected = LinearSVC(C=0.1, dual=True, random_state=0, max_iter=100_000, tol=1e-8).fit(TRAIN.astype(float), LABELS)
     got = probe.fit_predict(TRAIN, LABELS, TEST, SVMConfig(c=0.1, strategy="one-vs-rest"))
     np.testing.assert_array_equal(got.predictions, expected.predict(TEST.astype(float)))
 

@@ -71,7 +71,7 @@ def test_measure__every_protocol_has_both_arms(tmp_path: Path) -> None:
         assert [r.seed for r in ours.repeats] == [r.seed for r in twin.repeats]
         assert 0 <= twin.accuracy.mean <= 1
     assert set(result.protocols()) == {
-        *("svm-fixed", "svm-cv", "svm-cv-standardised", "linear-svc", "knn-20", "knn-1", "finetune"),
+        *("svm-fixed", "svm-cv", "svm-cv-standardised", "svm-cv-wide", "linear-svc", "knn-20", "knn-1", "finetune"),
         *(f"fractions-{kind} {share}" for kind in ("svm", "finetune") for share in ("10%", "100%")),
         *(f"few-shot-{kind} 2-way 4-shot" for kind in ("a", "b")),
     }
@@ -214,7 +214,7 @@ def test_evaluate__refusals(tmp_path: Path) -> None:
 def test_measure__says_where_c_is_at_the_end_of_its_grid() -> None:
     faint = dataclasses.replace(_bench(), arms={"pretrained": lambda _: Extent(1e-3), "untrained": _twin})
     result = suite.measure(faint, ("svm-cv",), run="here")
-    assert any("svm-cv, pretrained: C is at the end of its grid" in note for note in result.notes)
+    assert any("svm-cv, pretrained: C at the end of its grid" in note for note in result.notes)
 
 
 def test_score__without_predictions_has_no_interval_over_clouds() -> None:

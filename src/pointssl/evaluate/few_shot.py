@@ -98,13 +98,13 @@ def usable_classes(
 def left_out(
     support_labels: TrainLabels, query_labels: QueryLabels | None, shot: int, queries: int, names: tuple[str, ...]
 ) -> str:
-    """Say which classes are too small for an episode; empty when none is."""
+    """Say which classes are too small for an episode, as the end of a sentence; empty when none is."""
     usable = set(usable_classes(support_labels, query_labels, shot, queries).tolist())
     small = [class_name(names, int(label)) for label in np.unique(support_labels) if int(label) not in usable]
     if not small:
         return ""
     shown = ", ".join(small[:6]) + (", ..." if len(small) > 6 else "")
-    return f"{len(small)} classes have fewer than {shot} + {queries} clouds and are left out: {shown}"
+    return f"; {len(small)} classes have fewer than {shot} + {queries} clouds and are left out: {shown}"
 
 
 def frozen_accuracy(features: Float32[np.ndarray, "m d"], episode: Episode) -> float:

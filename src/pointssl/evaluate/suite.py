@@ -21,7 +21,7 @@ from pointssl.train.config import PretrainConfig
 DEFAULT = ("svm-fixed", "svm-cv", "svm-cv-standardised", "knn-20", "knn-1")
 """What is measured when nothing is asked for: the protocols on frozen features, which take seconds to minutes."""
 
-PROBES = (*DEFAULT, "linear-svc")
+PROBES = (*DEFAULT, "svm-cv-wide", "linear-svc")
 """Protocols that have no settings besides the evaluation's conditions."""
 
 
@@ -169,12 +169,13 @@ def _seen(data: str | tuple[Dataset, Dataset], config: PretrainConfig) -> bool:
 
 def _edge_notes(scores: Sequence[Score]) -> list[str]:
     """Say where cross-validation chose the end of the grid: a C beyond it might have scored more."""
-    from pointssl.evaluate.probe import GRID
+    from pointssl.evaluate.probe import GRID, WIDE_GRID
 
     notes = []
     for s in scores:
-        if "cross-validation" in s.rule and any(r.c in (GRID[0], GRID[-1]) for r in s.repeats):
-            notes.append(
-                f"{s.protocol}, {s.arm}: C is at the end of its grid; features of this scale may do better beyond"
-            )
-    return notes
+        kind = s.protocol.split()[0]
+        last = WIDE_GRID[-1] if kind == "svm-cv-wide" else GRID[-1]
+        if "cross-validation" in s.rule and any(r.c in (GRID[0], last) for r in s.repeats):
+            # Unscaled features of an untrained network are often so small that the usual grid ends too early.
+            notes.append(f"{kind}, {s.arm}: C at the end of its grid, see svm-cv-standardised and svm-cv-wide")
+    return list(dict.fromkeys(notes))

@@ -31,11 +31,12 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 
 def caption(evaluation: Evaluation) -> str:
     """Say what the numbers of the table are, what was left out and what to beware of."""
+    reasons = {s.protocol.split()[0]: s.reason for s in reversed(evaluation.skipped)}  # the first of each kind
     lines = [
         "± half the 95 % t-interval over repetitions (seeds, subsets, episodes); [ ] 95 % interval over test clouds;",
         "p: paired over the test clouds or episodes. Accuracies are of the last epoch.",
         f"Pre-trained on {evaluation.pretraining}.",
-        *(f"{s.protocol} skipped: {s.reason}." for s in evaluation.skipped),
+        *(f"{kind} skipped: {reason}." for kind, reason in reasons.items()),
         *(f"Note: {note}." for note in evaluation.notes),
     ]
     for s in evaluation.scores:
