@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pointssl.data.cloud import Labels
-from pointssl.errors import DataError, RunError
+from pointssl.errors import DataError, RunError, SettingError
 from pointssl.evaluate import record
 from pointssl.evaluate.features import digest
 from pointssl.evaluate.record import Conditions, Evaluation, Predicted, Skipped
@@ -113,6 +114,14 @@ def test_write_report__data_that_is_gone_is_said_in_its_place(run: Path, tmp_pat
 def test_write_report__not_a_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="is not a run"):
         write_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"shapes": 0}, "shapes must be"), ({"up": "w"}, "up must be x, y or z")]
+)
+def test_write_report__setting_out_of_range(run: Path, settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        write_report(run, **settings)
 
 
 def test_choose__other_classes_first() -> None:

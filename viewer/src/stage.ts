@@ -111,7 +111,11 @@ export class Stage {
     geometry.boundingBox!.getCenter(this.centre);
     this.radius = 0;
     for (let i = 0; i < shape.count; i++) this.radius = Math.max(this.radius, this.point(i).distanceTo(this.centre));
-    this.radius = this.radius || 1;
+    // The mixture reaches a little beyond the points; nothing should jump when it is switched on.
+    const edge = shape.mixture?.surface.vertices ?? new Float32Array();
+    let reach = 0;
+    for (let i = 0; i < edge.length; i += 3) reach = Math.max(reach, new Vector3().fromArray(edge, i).distanceTo(this.centre));
+    this.radius = Math.max(this.radius, Math.min(reach, 1.3 * this.radius)) || 1;
     this.cloud = new Points(geometry, this.ball);
     const one = new BufferGeometry();
     one.setAttribute("position", new BufferAttribute(new Float32Array(3), 3));

@@ -57,7 +57,7 @@ export class Turntable {
     this.camera.aspect = aspect;
     const half = (this.camera.fov / 2) * (Math.PI / 180);
     const narrow = Math.min(half, Math.atan(Math.tan(half) * aspect));
-    this.reach = (0.94 * radius) / Math.sin(narrow);
+    this.reach = (1.02 * radius) / Math.sin(narrow);
     this.place();
   }
   private reach = 4;

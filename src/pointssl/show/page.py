@@ -126,8 +126,9 @@ def _section(name: str, panel: Panel) -> str:
 
 def _figure(picture: style.Picture) -> str:
     label = escape(picture.alt, quote=True)
+    # A picture is shown as large as its type wants, so that all pictures of a page have type of one size.
     svg = style.themed(picture.svg).replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-    return f"<figure>{svg}</figure>"
+    return f'<figure style="--points:{picture.width:.0f}">{svg}</figure>'
 
 
 def _cell(cell: Cell, tag: str) -> str:

@@ -37,14 +37,11 @@ def worth(scores: Sequence[Comparison], notes: Sequence[str], command: str) -> P
 def shapes(views: Sequence[ShapeView], up: str) -> Panel:
     """Show the turnable view."""
     mixture = all(one.mixture is not None for one in views)
-    first = (
-        "Every colour is one part that the network chose by itself, and every part stands for one Gaussian; "
-        if mixture
-        else ""
-    )
+    parts = "Every colour is one part that the network chose by itself, and every part stands for one Gaussian. "
+    first = parts if mixture else ""
     return Panel(
         title="What the network sees in a shape",
-        sentence=first + "click or tap a point to see which others are near to it in space, and which in the network's "
+        sentence=first + "Click or tap a point to see which others are near to it in space, and which in the network's "
         "features. Drag to turn; after a click, the wheel and the arrow keys work too.",
         view=viewer.pack(views, up=up),
         note="A point's features are "

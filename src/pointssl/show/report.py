@@ -52,9 +52,12 @@ def write_report(
 
     Raises:
         RunError: `run` is not a run, or holds no weights yet.
+        SettingError: `shapes` or `up` is out of range.
     """
     if shapes < 1:
-        raise ValueError(f"shapes must be at least 1, got {shapes}")
+        raise SettingError(f"shapes must be at least 1, got {shapes}")
+    if up not in ("x", "y", "z"):
+        raise SettingError(f"up must be x, y or z, got {up}")
     run = Path(run)
     out = run if out is None else Path(out)
     config = checkpoint.read_config(run)

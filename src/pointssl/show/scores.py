@@ -75,7 +75,7 @@ def scores_table(scores: Sequence[Comparison]) -> str:
 @style.drawing()
 def scores_picture(scores: Sequence[Comparison]) -> style.Picture:
     """Draw one line per task: the pre-trained accuracy, the untrained one, and their intervals."""
-    figure, [axes] = style.new_figure(10.0, 0.8 + 0.46 * len(scores))
+    figure, [axes] = style.new_figure(7.0, 0.8 + 0.46 * len(scores))
     for row, one in enumerate(scores):
         for estimate, colour, face in ((one.untrained, style.TWIN, "none"), (one.trained, style.ACCENT, style.ACCENT)):
             if estimate is None:

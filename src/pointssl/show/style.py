@@ -143,6 +143,8 @@ class Picture:
     """What is to be seen, for those who cannot see it."""
     svg: str
     png: bytes
+    width: float
+    """Natural width in points, 72 to the inch."""
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write `name.svg` and `name.png` into `folder`, each whole or not at all; return both paths."""
@@ -165,7 +167,9 @@ def render(figure: "Figure", name: str, alt: str, *, dpi: int = 160) -> Picture:
         figure.savefig(vector, format="svg", dpi=dpi, metadata={"Date": None, "Creator": None})
         figure.savefig(raster, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
     text = vector.getvalue()
-    return Picture(name=name, alt=alt, svg=text[text.index("<svg") :], png=raster.getvalue())
+    return Picture(
+        name=name, alt=alt, svg=text[text.index("<svg") :], png=raster.getvalue(), width=72 * figure.get_figwidth()
+    )
 
 
 def themed(svg: str) -> str:
