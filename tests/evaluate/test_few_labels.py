@@ -1,4 +1,4 @@
-"""Label fractions and few-shot episodes: sizes, disjointness, and the same draw for every encoder."""
+"""Label fractions and few-shot episodes: sizes, no overlap, and the same draw for every encoder."""
 
 import numpy as np
 import pytest

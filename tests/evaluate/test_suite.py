@@ -201,8 +201,8 @@ def test_evaluate__refusals(tmp_path: Path) -> None:
     run, data = _run(tmp_path), (boxes((6, 6)), boxes((3, 3), name="boxes/test"))
     with pytest.raises(SettingError, match=r"no protocol 'svm-csv'.*did you mean 'svm-cv'"):
         suite.evaluate(run, data, protocols=("svm-csv",))
-    with pytest.raises(SettingError, match=r"no fine-tuning recipe 'smal'.*did you mean 'small'"):
-        suite.evaluate(run, data, finetune="smal")
+    with pytest.raises(SettingError, match=r"no fine-tuning recipe 'pointnt'.*did you mean 'pointnet'"):
+        suite.evaluate(run, data, finetune="pointnt")
     with pytest.raises(SettingError, match="seeds must be different"):
         suite.evaluate(run, data, seeds=(1, 1))
     with pytest.raises(RunError):
