@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointssl.ops import pooling
+from pointssl.ops import norm, pooling
 
 
 @final
@@ -26,8 +26,7 @@ class PointLayer(nn.Module):
 
     def activate(self, x: Float[Tensor, "b n e"]) -> Float[Tensor, "b n e"]:
         """Normalise and activate what the linear map gave."""
-        normed: Tensor = self.norm(x.flatten(0, 1)).view_as(x)
-        return normed if self.slope == 1.0 else nn.functional.leaky_relu(normed, self.slope)
+        return norm.activate(x, self.norm, self.slope)
 
 
 @final
@@ -40,8 +39,8 @@ class MaxPoolLayer(nn.Module):
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b e"]:
         """Return one vector per cloud."""
-        linear, norm = self.layer.linear, self.layer.norm
-        return pooling.linear_norm_max(x, linear.weight, norm, self.layer.slope)
+        layer = self.layer
+        return pooling.linear_norm_max(x, layer.linear.weight, layer.norm, layer.slope)
 
 
 def mlp(widths: tuple[int, ...], dropout: float = 0.0) -> nn.Sequential:

@@ -181,7 +181,7 @@ def _sums_fast(grad: Tensor, peak: Tensor, scale: Tensor, bias: Tensor, slope: f
     points, e = peak.shape[0] * peak.shape[1], peak.shape[2]
     chunks = min(points, 64)  # a fixed number, so that the sum does not depend on the threads
     sums = torch.empty(chunks, 2, e, dtype=torch.float64)
-    native.call("edge_sums", grad, peak, points, e, scale, bias.contiguous(), slope, chunks, sums)
+    native.call("norm_sums", grad, peak, points, e, torch.zeros(e), scale, bias.contiguous(), slope, chunks, sums)
     return sums.sum(dim=0).float()
 
 

@@ -1,7 +1,6 @@
-// Compiled kernels for processors: selection of neighbours, edge convolution, and the max over points.
+// Compiled kernels for processors: selection of neighbours, edge convolution, batch norm, and the max over points.
 //
-// Every function has an equal in plain torch (neighbors.py, edgeconv.py, pooling.py), which is its oracle and its
-// fall-back. Arrays are float32 and row-major; b clouds, n points, k neighbours, e channels. Work is split over clouds and
+// Every function has an equal in plain torch, which is its oracle and its fall-back. Arrays are float32 and row-major; b clouds, n points, k neighbours, e channels. Work is split over clouds and
 // blocks of channels, so that no two threads write to one place and the result does not depend on their number.
 
 #include <algorithm>
@@ -352,21 +351,61 @@ void pointssl_edge_finish(const float* uv, int64_t points, int64_t e, const floa
         }
 }
 
-// sums (2, e): Σ g and Σ g·centred, where g is the gradient before the activation; one partial sum per chunk of points.
-void pointssl_edge_sums(const float* grad, const float* centred, int64_t points, int64_t e, const float* scale,
-                        const float* shift, float slope, int64_t chunks, double* sums, int32_t threads) {
+// sums (chunks, 2, e): Σ x and Σ x² of each chunk of the points.
+void pointssl_norm_moments(const float* x, int64_t points, int64_t e, int64_t chunks, double* sums, int32_t threads) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-        double* mine = sums + chunk * 2 * e;
+        double* __restrict mine = sums + chunk * 2 * e;
         std::fill(mine, mine + 2 * e, 0.0);
         for (int64_t i = points * chunk / chunks; i < points * (chunk + 1) / chunks; ++i)
             for (int64_t c = 0; c < e; ++c) {
-                const float y = centred[i * e + c], d = grad[i * e + c];
+                const double v = x[i * e + c];
+                mine[c] += v;
+                mine[e + c] += v * v;
+            }
+    }
+}
+
+// out = leaky_relu((x - mean) * scale + shift).
+void pointssl_norm_activate(const float* __restrict x, int64_t points, int64_t e, const float* mean, const float* scale,
+                            const float* shift, float slope, float* __restrict out, int32_t threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t i = 0; i < points; ++i)
+        for (int64_t c = 0; c < e; ++c) {
+            const float z = (x[i * e + c] - mean[c]) * scale[c] + shift[c];
+            out[i * e + c] = z > 0.0f ? z : slope * z;
+        }
+}
+
+// sums (chunks, 2, e): Σ g and Σ g · (x - mean), where g is the gradient before the activation.
+void pointssl_norm_sums(const float* grad, const float* x, int64_t points, int64_t e, const float* mean,
+                        const float* scale, const float* shift, float slope, int64_t chunks, double* sums,
+                        int32_t threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        double* __restrict mine = sums + chunk * 2 * e;
+        std::fill(mine, mine + 2 * e, 0.0);
+        for (int64_t i = points * chunk / chunks; i < points * (chunk + 1) / chunks; ++i)
+            for (int64_t c = 0; c < e; ++c) {
+                const float y = x[i * e + c] - mean[c], d = grad[i * e + c];
                 const float g = y * scale[c] + shift[c] > 0.0f ? d : slope * d;
                 mine[c] += g;
                 mine[e + c] += static_cast<double>(g) * y;
             }
     }
+}
+
+// dx = scale · g - constant - linear · (x - mean).
+void pointssl_norm_back(const float* __restrict grad, const float* __restrict x, int64_t points, int64_t e,
+                        const float* mean, const float* scale, const float* shift, const float* constant,
+                        const float* linear, float slope, float* __restrict dx, int32_t threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t i = 0; i < points; ++i)
+        for (int64_t c = 0; c < e; ++c) {
+            const float y = x[i * e + c] - mean[c], d = grad[i * e + c];
+            const float g = y * scale[c] + shift[c] > 0.0f ? d : slope * d;
+            dx[i * e + c] = scale[c] * g - constant[c] - linear[c] * y;
+        }
 }
 
 // Gradient of uv (b, n, 2e), into out. constant and linear carry what the statistics send back; total is null when they
