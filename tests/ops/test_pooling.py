@@ -33,6 +33,7 @@ def test_linear_norm_max__textbook(
     dtype: torch.dtype, training: bool, slope: float, n: int, d: int, e: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pooling, "BLOCK_CPU", 16 * e)  # several blocks per cloud
+    monkeypatch.setattr(pooling, "COLUMNS", 4)  # and several strips of the covariance
     x, weight = torch.randn(3, n, d, dtype=dtype) + 1, torch.randn(e, d, dtype=dtype)
     norm = random_norm(e, dtype).train(training)
     other = copy.deepcopy(norm)

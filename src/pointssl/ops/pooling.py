@@ -21,6 +21,8 @@ BLOCK_CPU = 1 << 18
 """Most mapped values held at once on a processor: a block stays in its cache."""
 BLOCK_GPU = 1 << 26
 """The same on other devices."""
+COLUMNS = 128
+"""Width of the strips in which the upper half of a covariance is made."""
 
 
 def linear_norm_max(
@@ -181,11 +183,13 @@ def _moments(x: Float[Tensor, "b n d"], dtype: torch.dtype) -> tuple[Float[Tenso
     b, n, d = x.shape
     centre = x.mean(dim=(0, 1), dtype=dtype)
     cov = torch.zeros(d, d, dtype=dtype, device=x.device)
-    size = max(1, (BLOCK_CPU if x.device.type == "cpu" else BLOCK_GPU) // (n * d))
-    for part in x.split(size):
-        offset = (part.to(dtype) - centre).flatten(0, 1)
-        cov.addmm_(offset.mT, offset)
-    return centre, cov / (b * n)
+    rows = max(1, (BLOCK_CPU if x.device.type == "cpu" else BLOCK_GPU) // d)
+    for part in x.reshape(b * n, d).split(rows):
+        offset = part.to(dtype) - centre
+        for start in range(0, d, COLUMNS):  # the upper half is enough
+            cov[start : start + COLUMNS, start:].addmm_(offset[:, start : start + COLUMNS].mT, offset[:, start:])
+    upper = cov.triu_() / (b * n)
+    return centre, upper + upper.triu(1).mT
 
 
 def _add_chosen_fast(sent: Tensor, place: Tensor, x: Tensor, weight: Tensor, dx: Tensor, dweight: Tensor) -> None:
