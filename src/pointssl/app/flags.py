@@ -13,8 +13,8 @@ from pointssl.errors import SettingError
 
 T = TypeVar("T")
 
-_FRAME = re.compile(r"[╭╮╰╯│]")
-_RULE = re.compile(r"─{3,}")
+_FRAME = re.compile(r"^[╭╮╰╯│|+]|[╭╮╰╯│|+]$")
+_RULE = re.compile(r"─{3,}|-{8,}")  # tyro draws with ASCII where the terminal knows no more
 
 
 def call(function: Callable[..., object], words: Sequence[str], prog: str) -> None:
@@ -48,7 +48,7 @@ def _parse(target: Callable[..., T], words: Sequence[str], prog: str, settings: 
 
 def complaint(box: str) -> str:
     """Return what tyro says in a framed box as one line: the fault, and the first flag that it offers instead."""
-    lines = [_FRAME.sub(" ", line).strip() for line in box.splitlines()[1:]]
+    lines = [_FRAME.sub("", line.strip()).strip() for line in box.splitlines()[1:]]
     paragraphs: list[list[str]] = [[]]
     for line in lines:
         if _RULE.search(line):
