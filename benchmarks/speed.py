@@ -15,7 +15,6 @@ import argparse
 import copy
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -264,17 +263,33 @@ def time_case(case: Case, given: argparse.Namespace, machines: dict[str, limits.
 
 def peak_memory(name: str, form: str, points: int) -> float:
     """Return MiB that a training step of 4 clouds (DGCNN) or 32 needs above the loaded model; for a fresh process."""
-    clouds = 4 if name == "dgcnn" else 32
-    ours, our_loss, theirs, their_loss = CASES[name].build(clouds, points, torch.float32)
-    step = step_of(ours, our_loss, bf16=False) if form == "ours" else step_of(theirs, their_loss, bf16=False)
-    if DEVICE.type == "cuda":
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
+    for clouds, size in ((2, 64), (4 if name == "dgcnn" else 32, points)):  # the small one wakes the libraries up
+        ours, our_loss, theirs, their_loss = CASES[name].build(clouds, size, torch.float32)
+        step = step_of(ours, our_loss, bf16=False) if form == "ours" else step_of(theirs, their_loss, bf16=False)
+        before = memory_now()
         step()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
-    kept = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - kept) / 2**10
+        peak = memory_peak() - before
+    return peak
+
+
+def memory_now() -> float:
+    """Return MiB in use, and let the peak start from here."""
+    if DEVICE.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated() / 2**20
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the highest resident size so far
+    return _resident("VmRSS")
+
+
+def memory_peak() -> float:
+    """Return the most MiB that were in use since the reset."""
+    return torch.cuda.max_memory_allocated() / 2**20 if DEVICE.type == "cuda" else _resident("VmHWM")
+
+
+def _resident(field: str) -> float:
+    # Not getrusage: its highest value is inherited from the parent process.
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(field)) / 2**10
 
 
 def all_peaks(threads: int) -> dict[str, dict[str, dict[str, float]]]:
@@ -380,11 +395,12 @@ def main() -> None:
     for name, case in CASES.items():
         cases[name]["work_per_cloud"] = asdict(case.work)
         cases[name]["forms"] = time_case(case, given, machines)
+    measurable = DEVICE.type == "cuda" or Path("/proc/self/clear_refs").exists()
     record = {
         "about": about(),
         "machine": {kind: asdict(machine) for kind, machine in machines.items()},
         "cases": cases,
-        "memory_mib": {} if given.no_memory else all_peaks(given.threads),
+        "memory_mib": all_peaks(given.threads) if measurable and not given.no_memory else {},
     }
     files.write_json(given.out, record)
     show(record)
