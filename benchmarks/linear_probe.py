@@ -1,4 +1,4 @@
-"""Linear SVM on frozen ParAE features of `psb-shrec12`, and of `bimnet10` with the same encoders, beside untrained twins.
+"""Linear SVM on frozen ParAE features of `psb-shrec12`, and of `bimnet10` with the same encoders, and untrained twins.
 
 Pre-trains on the training clouds (without labels) with the recipe's settings, one run per seed, and evaluates the last
 epoch. Runs lie in `runs/linear-probe/` and are resumed, so an interrupted benchmark goes on where it stopped.
@@ -25,7 +25,7 @@ from pointssl.train.config import PretrainConfig, to_json
 from pointssl.train.pretrain import pretrain
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
-PROTOCOLS = ("svm-cv", "svm-fixed", "svm-cv-standardised", "knn-20")
+PROTOCOLS = ("svm-cv", "svm-cv-wide", "svm-cv-standardised", "svm-fixed", "knn-20")
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,9 @@ def test_help__needs_no_torch() -> None:
 
 @pytest.mark.parametrize("command", [name for name in cli.COMMANDS if name != "data"])
 def test_help__of_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    try:
+    with pytest.raises(SystemExit) as left:
         cli.main([command, "--help"])
-    except SystemExit as left:
-        assert left.code == 0
+    assert left.value.code == 0
     assert command in capsys.readouterr().out
 
 

@@ -77,7 +77,7 @@ def _pretrain(words: list[str]) -> None:
             console.print("       pointssl pretrain --resume RUN\n")
             recipes()
             console.print("\n`pointssl pretrain RECIPE --help` lists the settings and their values in the recipe.")
-            return
+            raise SystemExit(0)
         raise SettingError(f"name a recipe first: pointssl pretrain RECIPE --data PATH (one of: {', '.join(RECIPES)})")
     name = words[0]
     given = flags.change(Pretrain(config=recipe(name)), words[1:], f"pointssl pretrain {name}")
@@ -144,7 +144,7 @@ def evaluate(
     Args:
         run: folder of the run.
         data: labelled clouds: a folder, store or file, `synthetic`, or NAME:PATH.
-        protocols: any of svm-fixed, svm-cv, svm-cv-standardised, linear-svc, knn-20, knn-1, fractions-svm,
+        protocols: any of svm-fixed, svm-cv, svm-cv-wide, svm-cv-standardised, linear-svc, knn-20, knn-1, fractions-svm,
             fractions-finetune, few-shot-a, few-shot-b, finetune.
         seeds: how often whatever is random is repeated (untrained weights, subsets, fine-tuning).
         points: points per cloud; the run's own by default.
