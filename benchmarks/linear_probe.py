@@ -7,6 +7,7 @@ epoch. Runs lie in `runs/linear-probe/` and are resumed, so an interrupted bench
 """
 
 import os
+import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class Options:
     """One run per seed; the untrained twins use the same seeds."""
     epochs: float | None = None
     """In place of the recipe's."""
+    components: int | None = None
+    """J, in place of the recipe's."""
     name: str | None = None
     """Name of the result file; the recipe's by default."""
     compile: bool = False
@@ -58,18 +61,18 @@ def main(options: Options) -> None:
         for key, path in sets.items():
             found[key].append(evaluate(run, str(path), protocols=PROTOCOLS, seeds=options.seeds))
         runs.append({"seed": seed, "finished": read_json(run / "record.json").get("finished")})
+    scores = {key: [row for p in PROTOCOLS for row in rows(evaluations, p)] for key, evaluations in found.items()}
     result = {
-        "command": f"python benchmarks/linear_probe.py --recipe {options.recipe} --seeds "
-        + " ".join(map(str, options.seeds)),
+        "command": "python benchmarks/linear_probe.py " + " ".join(sys.argv[1:]),
         "recipe": options.recipe,
         "settings": without_paths(to_json(settings(options, "psb-shrec12", options.seeds[0]))),
         "record": {k: v for k, v in read_json(run / "record.json").items() if k in ("hardware", "commit", "versions")},
         "versions": versions(),
         "runs": runs,
-        "scores": {key: [row for p in PROTOCOLS for row in rows(evaluations, p)] for key, evaluations in found.items()},
+        "scores": scores,
     }
     write_json(RESULTS / f"linear-probe-{name}.json", result)
-    for key, lines in result["scores"].items():
+    for key, lines in scores.items():
         for line in lines:
             print(f"{key:12} {line['protocol']:20} {line['arm']:10} {100 * line['mean']:5.1f} ({line['n']} seeds)")
 
@@ -78,6 +81,8 @@ def settings(options: Options, source: str, seed: int) -> PretrainConfig:
     """Return the settings of one run."""
     base = recipe(options.recipe)
     config = replace(base, data=replace(base.data, source=source, split="train"), seed=seed, compile=options.compile)
+    if options.components is not None:
+        config = replace(config, method=replace(config.method, components=options.components))
     return config if options.epochs is None else replace(config, epochs=options.epochs)
 
 

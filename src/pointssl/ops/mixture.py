@@ -89,7 +89,8 @@ def posterior(xyz: Float[Tensor, "b n 3"], mixture: Mixture) -> Float[Tensor, "b
 
 def effective_components(weight: Float[Tensor, "b j"]) -> Float[Tensor, "b"]:
     """Return exp of the entropy of the weights: between 1 (one component does all) and j (all share alike)."""
-    return torch.special.entr(weight).sum(dim=-1).exp()
+    entropy: Tensor = torch.special.entr(weight).sum(dim=-1)
+    return entropy.exp()
 
 
 def smallest_eigenvalue(cov: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:
@@ -112,7 +113,8 @@ def _monomials(xyz: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 10"]:
 def _symmetric(packed: Float[Tensor, "b j 6"]) -> Float[Tensor, "b j 3 3"]:
     """Unfold (xx, yy, zz, xy, xz, yz) into symmetric matrices."""
     xx, yy, zz, xy, xz, yz = packed.unbind(dim=-1)
-    return torch.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], dim=-1).unflatten(-1, (3, 3))
+    matrices: Tensor = torch.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], dim=-1).unflatten(-1, (3, 3))
+    return matrices
 
 
 def _packed(matrix: Float[Tensor, "b j 3 3"]) -> Float[Tensor, "b j 6"]:
