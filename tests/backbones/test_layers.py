@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from pointssl.backbones.layers import MaxPoolLayer, PointLayer, mlp, orthogonality, require_points
+from pointssl.ops.norm import BatchNorm
 
 
 @pytest.mark.parametrize(("slope", "activation"), [(0.0, nn.ReLU()), (0.2, nn.LeakyReLU(0.2)), (1.0, nn.Identity())])
@@ -29,7 +30,7 @@ def test_max_pool_layer__is_the_largest_value_over_points() -> None:
 
 def test_mlp__ends_in_a_bare_linear_layer() -> None:
     kinds = [type(layer) for layer in mlp((8, 4, 3, 2), dropout=0.5)]
-    hidden = [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Dropout]
+    hidden = [nn.Linear, BatchNorm, nn.ReLU, nn.Dropout]
     assert kinds == [*hidden, *hidden, nn.Linear]
     assert [type(layer) for layer in mlp((8, 2))] == [nn.Linear]
     assert mlp((8, 4, 3, 2))(torch.randn(5, 8)).shape == (5, 2)

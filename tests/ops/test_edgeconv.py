@@ -165,5 +165,5 @@ def test_norm_max__operator_is_well_formed(training: bool) -> None:
     uv = torch.randn(2, 12, 32, requires_grad=True)
     weight, bias = torch.rand(16, requires_grad=True), torch.randn(16, requires_grad=True)
     index = torch.randint(12, (2, 12, 4))
-    args = (uv, index, weight, bias, torch.zeros(16), torch.ones(16), training, 1e-5, SLOPE)
+    args = (uv, index, weight, bias, torch.zeros(16), torch.ones(16), training, 1e-5, SLOPE, 1)
     torch.library.opcheck(torch.ops.pointssl.edge_norm_max.default, args)

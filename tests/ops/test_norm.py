@@ -32,6 +32,42 @@ def test_activate__torch(training: bool, slope: float, b: int, n: int, e: int) -
         assert torch.allclose(got, wanted, rtol=1e-4, atol=1e-4 * float(wanted.detach().abs().max()) + 1e-6)
 
 
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.float64, 1e-10), (torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
+def test_normalise__torch(dtype: torch.dtype, limit: float) -> None:
+    """A process alone has the statistics of all: torch's own batch norm."""
+    ours = random_norm(6, torch.promote_types(dtype, torch.float32))
+    theirs = copy.deepcopy(ours)
+    x = (torch.randn(50, 6, dtype=torch.float64) * 2 + 1).to(dtype)
+    mine, other = x.clone().requires_grad_(), x.clone().requires_grad_()
+    out, expected = norm.normalise(mine, ours, 1), theirs(other)
+    assert out.dtype == expected.dtype
+    grad = torch.randn_like(out)
+    out.backward(grad)
+    expected.backward(grad)
+    pairs = [(out, expected), (mine.grad, other.grad)]
+    pairs += [(a.grad, b.grad) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True)]
+    for got, wanted in pairs:
+        assert got is not None
+        assert wanted is not None
+        assert torch.allclose(got, wanted, rtol=limit, atol=limit * float(wanted.detach().abs().max()))
+    for got, wanted in zip(ours.buffers(), theirs.buffers(), strict=True):
+        assert torch.allclose(got, wanted, rtol=1e-5)  # never rounded to half precision
+
+
+def test_share_statistics__only_our_own() -> None:
+    both = torch.nn.Sequential(norm.BatchNorm(3), torch.nn.Sequential(torch.nn.BatchNorm1d(3), norm.BatchNorm(3)))
+    norm.share_statistics(both)
+    assert [part.shared for part in both.modules() if isinstance(part, norm.BatchNorm)] == [True, True]
+    assert (
+        both.state_dict().keys()
+        == torch.nn.Sequential(
+            torch.nn.BatchNorm1d(3), torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.BatchNorm1d(3))
+        )
+        .state_dict()
+        .keys()
+    )
+
+
 def test_activate__mean_far_from_zero() -> None:
     # Spread 1 around 1000: sums of float32 squares would lose the variance, sums in float64 do not.
     ours, x = torch.nn.BatchNorm1d(4, momentum=1.0), torch.randn(4, 200, 4) + 1000

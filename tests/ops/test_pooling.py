@@ -87,5 +87,5 @@ def test_linear_norm_max__norm_without_statistics() -> None:
 def test_norm_max__operator_is_well_formed(training: bool) -> None:
     x, weight = torch.randn(2, 12, 4, requires_grad=True), torch.randn(8, 4, requires_grad=True)
     gain, bias = torch.rand(8, requires_grad=True), torch.randn(8, requires_grad=True)
-    args = (x, weight, gain, bias, torch.zeros(8), torch.ones(8), training, 1e-5, 0.2)
+    args = (x, weight, gain, bias, torch.zeros(8), torch.ones(8), training, 1e-5, 0.2, 1)
     torch.library.opcheck(torch.ops.pointssl.linear_norm_max.default, args)

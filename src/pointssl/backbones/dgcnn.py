@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.layers import MaxPoolLayer, PointLayer, require_points
 from pointssl.ops import edgeconv, neighbors
+from pointssl.ops.norm import BatchNorm
 from pointssl.types import Features
 
 SLOPE = 0.2
@@ -56,7 +57,7 @@ class EdgeConv(nn.Module):
         super().__init__()
         self.k = k
         self.linear = nn.Linear(2 * in_dim, widths[0], bias=False)
-        self.norm = nn.BatchNorm1d(widths[0])
+        self.norm = BatchNorm(widths[0])
         self.more = nn.ModuleList(PointLayer(i, o, SLOPE) for i, o in pairwise(widths))
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n e"]:

@@ -17,7 +17,7 @@ class PointLayer(nn.Module):
     def __init__(self, in_dim: int, out_dim: int, slope: float = 0.0) -> None:
         super().__init__()
         self.linear = nn.Linear(in_dim, out_dim, bias=False)  # the norm's shift is the bias
-        self.norm = nn.BatchNorm1d(out_dim)
+        self.norm = norm.BatchNorm(out_dim)
         self.slope = slope
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n e"]:
@@ -47,7 +47,7 @@ def mlp(widths: tuple[int, ...], dropout: float = 0.0) -> nn.Sequential:
     """Layers on vectors: linear, batch norm, ReLU and dropout between `widths`; the last layer is linear alone."""
     layers: list[nn.Module] = []
     for in_dim, out_dim in pairwise(widths[:-1]):
-        layers += [nn.Linear(in_dim, out_dim, bias=False), nn.BatchNorm1d(out_dim), nn.ReLU()]
+        layers += [nn.Linear(in_dim, out_dim, bias=False), norm.BatchNorm(out_dim), nn.ReLU()]
         if dropout:
             layers.append(nn.Dropout(dropout))
     return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))

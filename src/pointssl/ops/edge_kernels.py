@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointssl.ops import native
+from pointssl.ops import native, processes
 
 GATHERED = 1 << 25
 """Most values of a gathered (clouds, n, k, e) tensor that the plain form holds at once."""
@@ -28,11 +28,13 @@ def norm_max(
     training: bool,
     eps: float,
     slope: float,
+    world: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return leaky_relu(norm(max_j u_j + v_i)) and what the way back needs; `weight` must not be negative.
 
-    uv is (b, n, 2e), index (b, n, k), the rest (e). Returns out, max less mean, the neighbour that gave it, Σ_j u_j
-    (all (b, n, e)), in-degree (b, n), mean and biased variance (e); the given mean and variance outside training.
+    uv is (b, n, 2e), index (b, n, k), the rest (e); statistics are those of the edges of all `world` processes. Returns
+    out, max less mean, the neighbour that gave it, Σ_j u_j (all (b, n, e)), in-degree (b, n), mean and biased variance
+    (e); the given mean and variance outside training.
     """
     b, n, k = index.shape
     e = uv.shape[-1] // 2
@@ -40,8 +42,8 @@ def norm_max(
     degree = _degree(index, uv.dtype, fast=fast) if training else uv.new_empty(0)
     peak, slot, total, sums = (_gather_fast if fast else _gather_plain)(uv, index, degree, training)
     if training:
-        points, edges = b * n, b * n * k
-        total_mean, product, mean_v, square_v, mean_u, square_u = sums / sums.new_tensor(
+        points, edges = b * n * world, b * n * k * world
+        total_mean, product, mean_v, square_v, mean_u, square_u = processes.total(sums, world) / sums.new_tensor(
             [edges, edges, points, points, edges, edges]
         ).unsqueeze(1)
         # The sums over neighbours are rounded, so their own mean goes with their product, not that of u.
@@ -62,7 +64,7 @@ def norm_max(
 
 @norm_max.register_fake
 def _(
-    uv: Tensor, index: Tensor, *rest: Tensor | bool | float
+    uv: Tensor, index: Tensor, *rest: Tensor | int | float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     training = rest[4]
     b, n, _ = index.shape
@@ -89,6 +91,7 @@ def norm_max_backward(
     training: bool,
     eps: float,
     slope: float,
+    world: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of uv, weight and bias."""
     fast = _fast(uv)
@@ -96,9 +99,10 @@ def norm_max_backward(
     scale = weight * rstd
     grad = grad.contiguous()
     sums = (_sums_fast if fast else _sums_plain)(grad, peak, scale, bias, slope)
-    edges = index.numel() if training else float("inf")  # frozen statistics send nothing back
-    constant = scale * sums[0] / edges
-    linear = scale * rstd.square() * sums[1] / edges
+    everywhere = processes.total(sums, world)
+    edges = index.numel() * world if training else float("inf")  # frozen statistics send nothing back
+    constant = scale * everywhere[0] / edges
+    linear = scale * rstd.square() * everywhere[1] / edges
     back = _scatter_fast if fast else _scatter_plain
     duv = back(grad, uv, index, peak, slot, total, degree, mean, scale, bias, constant, linear, slope)
     return duv, rstd * sums[1], sums[0].clone()
@@ -106,21 +110,21 @@ def norm_max_backward(
 
 @norm_max_backward.register_fake
 def _(
-    _grad: Tensor, uv: Tensor, _index: Tensor, weight: Tensor, bias: Tensor, *_: Tensor | bool | float
+    _grad: Tensor, uv: Tensor, _index: Tensor, weight: Tensor, bias: Tensor, *_: Tensor | int | float
 ) -> tuple[Tensor, Tensor, Tensor]:
     return torch.empty_like(uv), torch.empty_like(weight), torch.empty_like(bias)
 
 
 def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple[object, ...], output: tuple[Tensor, ...]) -> None:
-    uv, index, weight, bias, _, _, training, eps, slope = inputs
+    uv, index, weight, bias, _, _, *settings = inputs
     ctx.save_for_backward(uv, index, weight, bias, *output[1:])  # type: ignore[arg-type]
-    ctx.settings = (training, eps, slope)  # type: ignore[attr-defined]
+    ctx.settings = settings  # type: ignore[attr-defined]
 
 
 def _back(ctx: torch.autograd.function.FunctionCtx, grad: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
     saved: tuple[Tensor, ...] = ctx.saved_tensors  # type: ignore[attr-defined]
     duv, dweight, dbias = norm_max_backward(grad, *saved, *ctx.settings)  # type: ignore[attr-defined]
-    return duv, None, dweight, dbias, None, None, None, None, None
+    return duv, None, dweight, dbias, None, None, None, None, None, None
 
 
 norm_max.register_autograd(_back, setup_context=_save)

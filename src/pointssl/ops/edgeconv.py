@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointssl.ops import edge_kernels
-from pointssl.ops.norm import follow, frozen
+from pointssl.ops.norm import follow, frozen, world_of
 
 
 def edge_conv(
@@ -34,12 +34,13 @@ def edge_conv(
     sign = torch.where(norm.weight < 0, -1.0, 1.0).to(weight.dtype)
     uv = split_product(x, weight * sign[:, None])
     mean, var = frozen(norm)
+    world = world_of(norm)
     out: Tensor
     out, _, _, _, _, mean, var = edge_kernels.norm_max(
-        uv, index, norm.weight * sign, norm.bias, mean * sign, var, norm.training, norm.eps, slope
+        uv, index, norm.weight * sign, norm.bias, mean * sign, var, norm.training, norm.eps, slope, world
     )
     if norm.training:
-        follow(norm, mean * sign, var, index.numel())
+        follow(norm, mean * sign, var, index.numel() * world)
     return out
 
 

@@ -1,19 +1,59 @@
-"""Batch norm and activation in one pass each way, and the running statistics of norms that are computed elsewhere.
+"""Batch norm whose statistics several processes can share; with its activation in one pass each way.
 
 On a processor, torch's batch norm and leaky ReLU read and write every value once for each; here the normalised values
 are never written. Elsewhere, in half precision, and where a compiler fuses them anyway, torch's own are used.
+
+Shared statistics are those of the clouds of all processes, which must hold equally many each. Gradients of weights stay
+those of the process's own loss, to be averaged.
 """
 
-from typing import Any
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointssl.ops import native
+from pointssl.ops import native, processes
 
 CHUNKS = 64
 """Partial sums over the points: a fixed number, so that a sum does not depend on the number of threads."""
+
+
+@final
+class BatchNorm(nn.BatchNorm1d):
+    """Batch norm over the rows of a matrix, here and in the layers that compute it themselves.
+
+    With `shared`, training in several processes normalises by the statistics of all their rows.
+    """
+
+    shared: bool = False
+
+    def forward(self, x: Float[Tensor, "m e"]) -> Float[Tensor, "m e"]:
+        """Normalise every column; the running statistics follow in training mode."""
+        world = world_of(self)
+        return super().forward(x) if world == 1 else normalise(x, self, world)
+
+
+def share_statistics(module: nn.Module) -> None:
+    """Let every `BatchNorm` in `module` normalise by the statistics of all processes; torch's own norms stay."""
+    for part in module.modules():
+        if isinstance(part, BatchNorm):
+            part.shared = True
+
+
+def world_of(norm: nn.BatchNorm1d) -> int:
+    """Return over how many processes the statistics of `norm` are to be taken now."""
+    return processes.world() if norm.training and isinstance(norm, BatchNorm) and norm.shared else 1
+
+
+def normalise(x: Float[Tensor, "m e"], norm: nn.BatchNorm1d, world: int) -> Float[Tensor, "m e"]:
+    """Return batch norm of `x` in training mode over the rows of all processes, for all devices and types."""
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    mean: Tensor = processes.mean(wide.mean(dim=0), world)
+    centred = wide - mean
+    var: Tensor = processes.mean(centred.square().mean(dim=0), world)
+    follow(norm, mean, var, len(x) * world)
+    return torch.addcmul(norm.bias, centred, norm.weight * torch.rsqrt(var + norm.eps)).to(x.dtype)
 
 
 def activate(x: Float[Tensor, "b n e"], norm: nn.BatchNorm1d, slope: float) -> Float[Tensor, "b n e"]:
@@ -49,22 +89,22 @@ def follow(norm: nn.BatchNorm1d, mean: Float[Tensor, "e"], var: Float[Tensor, "e
 
 def _activate_fast(x: Float[Tensor, "b n e"], norm: nn.BatchNorm1d, slope: float) -> Float[Tensor, "b n e"]:
     mean, var = frozen(norm)
-    x = x.contiguous()
+    x, world = x.contiguous(), world_of(norm)
     if norm.training:
-        mean, var = _moments(x.detach())
-        follow(norm, mean, var, x.shape[0] * x.shape[1])
+        mean, var = _moments(x.detach(), world)
+        follow(norm, mean, var, x.shape[0] * x.shape[1] * world)
     out: Tensor = _Activate.apply(  # type: ignore[no-untyped-call]
-        x, norm.weight, norm.bias, mean, var, norm.training, norm.eps, slope
+        x, norm.weight, norm.bias, mean, var, norm.training, norm.eps, slope, world
     )
     return out
 
 
-def _moments(x: Float[Tensor, "b n e"]) -> tuple[Float[Tensor, "e"], Float[Tensor, "e"]]:
-    """Mean and biased variance over all points, summed in float64."""
+def _moments(x: Float[Tensor, "b n e"], world: int) -> tuple[Float[Tensor, "e"], Float[Tensor, "e"]]:
+    """Mean and biased variance over all points of all processes, summed in float64."""
     points, e = x.shape[0] * x.shape[1], x.shape[2]
     sums = torch.empty(CHUNKS, 2, e, dtype=torch.float64)
     native.call("norm_moments", x, points, e, CHUNKS, sums)
-    mean, square = sums.sum(dim=0) / points
+    mean, square = processes.total(sums.sum(dim=0), world) / (points * world)
     return mean.float(), (square - mean.square()).clamp_min(0).float()
 
 
@@ -73,27 +113,29 @@ class _Activate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor, *settings: Any) -> Tensor:
-        training, eps, slope = settings
+        training, eps, slope, world = settings
         rstd = torch.rsqrt(var + eps)
         out = torch.empty_like(x)
         points, e = x.shape[0] * x.shape[1], x.shape[2]
         native.call("norm_activate", x, points, e, mean, weight * rstd, bias, slope, out)
         # In evaluation mode the running statistics may change before the way back.
         ctx.save_for_backward(x, weight, bias, mean if training else mean.clone(), rstd)
-        ctx.settings = (training, slope)
+        ctx.settings = (training, slope, world)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, mean, rstd = ctx.saved_tensors
-        training, slope = ctx.settings
+        training, slope, world = ctx.settings
         points, e = x.shape[0] * x.shape[1], x.shape[2]
         grad, scale = grad.contiguous(), weight * rstd
         partial = torch.empty(CHUNKS, 2, e, dtype=torch.float64)
         native.call("norm_sums", grad, x, points, e, mean, scale, bias, slope, CHUNKS, partial)
-        sum_g, sum_gy = partial.sum(dim=0).float()
-        count = points if training else float("inf")  # frozen statistics send nothing back
-        constant, linear = scale * sum_g / count, scale * rstd.square() * sum_gy / count
+        sums = partial.sum(dim=0).float()
+        all_g, all_gy = processes.total(sums, world)
+        count = points * world if training else float("inf")  # frozen statistics send nothing back
+        constant, linear = scale * all_g / count, scale * rstd.square() * all_gy / count
         dx = torch.empty_like(x)
         native.call("norm_back", grad, x, points, e, mean, scale, bias, constant, linear, slope, dx)
-        return dx, rstd * sum_gy, sum_g, None, None, None, None, None
+        sum_g, sum_gy = sums
+        return dx, rstd * sum_gy, sum_g, None, None, None, None, None, None

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointssl.ops import native
-from pointssl.ops.norm import follow, frozen
+from pointssl.ops import native, processes
+from pointssl.ops.norm import follow, frozen, world_of
 
 BLOCK_CPU = 1 << 18
 """Most mapped values held at once on a processor: a block stays in its cache."""
@@ -37,14 +37,14 @@ def linear_norm_max(
     device = x.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
     mean, var = frozen(norm)
-    gain = norm.weight * sign
+    gain, world = norm.weight * sign, world_of(norm)
     turned, start = weight * sign[:, None], mean * sign
     out: Tensor
     out, _, _, mean, var, _, _ = norm_max(
-        x.to(dtype), turned, gain, norm.bias, start, var, norm.training, norm.eps, slope
+        x.to(dtype), turned, gain, norm.bias, start, var, norm.training, norm.eps, slope, world
     )
     if norm.training:
-        follow(norm, mean * sign, var, x.shape[0] * x.shape[1])
+        follow(norm, mean * sign, var, x.shape[0] * x.shape[1] * world)
     return out
 
 
@@ -59,16 +59,18 @@ def norm_max(
     training: bool,
     eps: float,
     slope: float,
+    world: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return leaky_relu(norm(max W x)) and what the way back needs; `gain`, the norm's scale, must not be negative.
 
-    Returns out and max less mean (b, e), the point of each max (b, e), mean and biased variance (e); in training also
-    the mean (d) and the covariance (d, d) of x, else nothing in their place.
+    Statistics are those of the points of all `world` processes. Returns out and max less mean (b, e), the point of each
+    max (b, e), mean and biased variance (e); in training also the mean (d) and the covariance (d, d) of x, else nothing
+    in their place.
     """
     rounded = weight.to(x.dtype)
     fast = _fast(weight)
     best, place = (_largest_fast if fast else _largest_plain)(x, rounded)
-    centre, cov = _moments(x, weight.dtype) if training else (weight.new_empty(0), weight.new_empty(0))
+    centre, cov = _moments(x, weight.dtype, world) if training else (weight.new_empty(0), weight.new_empty(0))
     if training:
         exact = rounded.to(weight.dtype)
         mean = exact @ centre
@@ -82,7 +84,7 @@ def norm_max(
 
 @norm_max.register_fake
 def _(
-    x: Tensor, weight: Tensor, *rest: Tensor | bool | float
+    x: Tensor, weight: Tensor, *rest: Tensor | int | float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     training = rest[4]
     e, d = weight.shape
@@ -107,6 +109,7 @@ def norm_max_backward(
     training: bool,
     eps: float,
     slope: float,
+    world: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients of x, weight, gain and bias."""
     b, n, d = x.shape
@@ -117,10 +120,13 @@ def norm_max_backward(
     exact = weight.to(x.dtype).to(weight.dtype)
     if training:
         # Every point gets back -(constant + linear · (y - m)) in each channel, which in x is an affine map.
-        constant, linear = scale * sum_g / (b * n), scale * rstd.square() * sum_gy / (b * n)
+        all_g, all_gy = processes.total(torch.stack([sum_g, sum_gy]), world)
+        count = b * n * world
+        constant, linear = scale * all_g / count, scale * rstd.square() * all_gy / count
         inner = exact.mT @ (linear[:, None] * exact)  # (d, d)
         shift = centre @ inner - constant @ exact
         dx = torch.addmm(shift.to(x.dtype), x.reshape(b * n, d), -inner.to(x.dtype)).view(b, n, d).to(weight.dtype)
+        # With the moments of all processes this is the mean over them of what each sends back: averaging keeps it.
         dweight = -(b * n) * (constant[:, None] * centre + linear[:, None] * (exact @ cov))
     else:
         dx, dweight = torch.zeros_like(x, dtype=weight.dtype), torch.zeros_like(weight)
@@ -130,22 +136,22 @@ def norm_max_backward(
 
 @norm_max_backward.register_fake
 def _(
-    _grad: Tensor, x: Tensor, weight: Tensor, gain: Tensor, bias: Tensor, *_: Tensor | bool | float
+    _grad: Tensor, x: Tensor, weight: Tensor, gain: Tensor, bias: Tensor, *_: Tensor | int | float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return x.new_empty(x.shape), torch.empty_like(weight), torch.empty_like(gain), torch.empty_like(bias)
 
 
 def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple[object, ...], output: tuple[Tensor, ...]) -> None:
-    x, weight, gain, bias, _, _, training, eps, slope = inputs
+    x, weight, gain, bias, _, _, *settings = inputs
     _, peak, place, _, var, centre, cov = output
     ctx.save_for_backward(x, weight, gain, bias, peak, place, var, centre, cov)  # type: ignore[arg-type]
-    ctx.settings = (training, eps, slope)  # type: ignore[attr-defined]
+    ctx.settings = settings  # type: ignore[attr-defined]
 
 
 def _back(ctx: torch.autograd.function.FunctionCtx, grad: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
     saved: tuple[Tensor, ...] = ctx.saved_tensors  # type: ignore[attr-defined]
     grads = norm_max_backward(grad, *saved, *ctx.settings)  # type: ignore[attr-defined]
-    return (*grads, None, None, None, None, None)
+    return (*grads, None, None, None, None, None, None)
 
 
 norm_max.register_autograd(_back, setup_context=_save)
@@ -178,17 +184,19 @@ def _largest_plain(x: Float[Tensor, "b n d"], weight: Float[Tensor, "e d"]) -> t
     return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 
-def _moments(x: Float[Tensor, "b n d"], dtype: torch.dtype) -> tuple[Float[Tensor, "d"], Float[Tensor, "d d"]]:
-    """Mean and biased covariance of all points, centred before they are multiplied."""
+def _moments(
+    x: Float[Tensor, "b n d"], dtype: torch.dtype, world: int
+) -> tuple[Float[Tensor, "d"], Float[Tensor, "d d"]]:
+    """Mean and biased covariance of all points of all processes, centred before they are multiplied."""
     b, n, d = x.shape
-    centre = x.mean(dim=(0, 1), dtype=dtype)
+    centre = processes.total(x.mean(dim=(0, 1), dtype=dtype), world) / world
     cov = torch.zeros(d, d, dtype=dtype, device=x.device)
     rows = max(1, (BLOCK_CPU if x.device.type == "cpu" else BLOCK_GPU) // d)
     for part in x.reshape(b * n, d).split(rows):
         offset = part.to(dtype) - centre
         for start in range(0, d, COLUMNS):  # the upper half is enough
             cov[start : start + COLUMNS, start:].addmm_(offset[:, start : start + COLUMNS].mT, offset[:, start:])
-    upper = cov.triu_() / (b * n)
+    upper = processes.total(cov.triu_(), world) / (b * n * world)
     return centre, upper + upper.triu(1).mT
 
 
