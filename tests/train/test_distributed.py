@@ -6,13 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
+from pointssl.ops import native
 from pointssl.train.checkpoint import load, read_config
 from pointssl.train.record import read_metrics
 from pointssl.train.weights import read_tensors
 from tests.doubles import tiny_config
-from tests.train import two_processes
+from tests.train import shared_norms, two_processes
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
@@ -24,15 +26,18 @@ def _free_port() -> str:
         return str(probe.getsockname()[1])
 
 
+def _start_two(script: str, out: Path, clouds: int, **more: str) -> list[subprocess.Popen[bytes]]:
+    """Start both processes of `script`, which writes a file of tensors for each into the new folder `out`."""
+    out.mkdir()
+    place = ENVIRONMENT | {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": _free_port()} | more
+    command = [sys.executable, "-m", f"tests.train.{script}", str(out), str(clouds)]
+    return [subprocess.Popen(command, cwd=ROOT, env=place | {"RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
+
+
 def test_two_processes__give_losses_gradients_and_weights_of_one(tmp_path: Path) -> None:
     two, one = tmp_path / "two", tmp_path / "one"
-    two.mkdir()
     one.mkdir()
-    place = ENVIRONMENT | {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": _free_port()}
-    command = [sys.executable, "-m", "tests.train.two_processes", str(two), "4"]
-    started = [
-        subprocess.Popen(command, cwd=ROOT, env=place | {"RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")
-    ]
+    started = _start_two("two_processes", two, 4)
     two_processes.main(one, 8)
     assert [process.wait(timeout=120) for process in started] == [0, 0]
     expected = read_tensors(one / "rank-0.safetensors")
@@ -42,6 +47,30 @@ def test_two_processes__give_losses_gradients_and_weights_of_one(tmp_path: Path)
         for name, value in expected.items():
             # The same terms summed in another order: float32 rounding, no more.
             torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("kernels", ["compiled", "plain"])
+def test_two_processes__share_the_statistics_of_batch_norm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernels: str
+) -> None:
+    if kernels == "plain":
+        monkeypatch.setattr(native, "available", lambda: False)
+    elif not native.available():
+        pytest.skip(native.reason())
+    two, one = tmp_path / "two", tmp_path / "one"
+    one.mkdir()
+    started = _start_two("shared_norms", two, 4, POINTSSL_NATIVE="0" if kernels == "plain" else "1")
+    shared_norms.main(one, 8)
+    assert [process.wait(timeout=120) for process in started] == [0, 0]
+    expected = read_tensors(one / "rank-0.safetensors")
+    for rank in (0, 1):
+        found = read_tensors(two / f"rank-{rank}.safetensors")
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            # Float32 rounding, summed in another order; half precision rounds anew wherever that differs.
+            limit = 2e-2 if name.startswith("half") else 2e-4
+            near = 1e-6 + limit * float(value.abs().max())  # some gradients are 0 but for rounding
+            torch.testing.assert_close(found[name], value, rtol=limit, atol=near, msg=name)
 
 
 def test_lost_process__torchrun_takes_the_run_up_again(tmp_path: Path) -> None:

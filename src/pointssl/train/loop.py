@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from pointssl.data.loader import Batches, prefetch, seed_of
+from pointssl.ops.norm import share_statistics
 from pointssl.train.config import PretrainConfig
 from pointssl.train.optim import learning_rate
 from pointssl.train.runtime import Runtime
@@ -43,6 +44,8 @@ class Step:
 def wrap(state: TrainingState, config: PretrainConfig, runtime: Runtime) -> nn.Module:
     """Return the method as it is called in training: compiled and shared among processes, as configured."""
     module: nn.Module = state.method
+    if runtime.world > 1:
+        share_statistics(module)
     if config.compile:
         module = cast(nn.Module, torch.compile(module))
     if runtime.world > 1:
@@ -62,8 +65,8 @@ def run(
 ) -> Generator[Step, None, None]:
     """Train from update `start` to `total` and yield each; the caller may stop after any of them.
 
-    With several processes the gradients are those of one process with the batches of all side by side, as far as the
-    network treats clouds apart. Batch norm does not: each process uses the statistics of its own clouds.
+    With several processes the gradients, the weights and the running statistics are those of one process with the
+    batches of all side by side: our batch norms share their statistics. A foreign network's own norms do not.
     """
     optim, per_update = config.optim, config.optim.accumulate
     call, parameters = wrap(state, config, runtime), [p for p in state.method.parameters() if p.requires_grad]
