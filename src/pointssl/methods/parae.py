@@ -61,7 +61,7 @@ class ParAE(PretextMethod):
 
     def fit(self, xyz: Float[Tensor, "b n 3"]) -> mixture.Mixture:
         """Return the mixture that the network sees in each cloud."""
-        return self._fit(xyz, self.partition_logits(xyz).float().softmax(dim=-1))
+        return self.fit_assignment(xyz, self.partition_logits(xyz).float().softmax(dim=-1))
 
     def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:  # noqa: ARG002
         """Score one batch; there is no randomness in the method."""
@@ -72,7 +72,7 @@ class ParAE(PretextMethod):
             exact = torch.float64 if self.config.floor < FLOAT32_FLOOR else torch.float32
             xyz = batch.xyz.to(exact) - batch.xyz.to(exact).mean(dim=1, keepdim=True)
             assignment = logits.to(exact).softmax(dim=-1)
-            fitted = self._fit(xyz, assignment)
+            fitted = self.fit_assignment(xyz, assignment)
             loss = -mixture.log_density(xyz, fitted).mean().float()
             with torch.no_grad():
                 logs = {
@@ -83,5 +83,6 @@ class ParAE(PretextMethod):
                 }
         return StepOutput(loss=loss, logs=logs)
 
-    def _fit(self, xyz: Float[Tensor, "b n 3"], assignment: Float[Tensor, "b n j"]) -> mixture.Mixture:
+    def fit_assignment(self, xyz: Float[Tensor, "b n 3"], assignment: Float[Tensor, "b n j"]) -> mixture.Mixture:
+        """Return the mixture of a given soft partition, with this method's floor and covariance."""
         return mixture.fit(xyz, assignment, floor=self.config.floor, covariance=self.config.covariance)
