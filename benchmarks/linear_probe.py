@@ -59,7 +59,7 @@ def main(options: Options) -> None:
         run = Path("runs/linear-probe") / f"{name}-{seed}"
         pretrain(config, run, resume=(run / "config.json").is_file())
         for key, path in sets.items():
-            found[key].append(evaluate(run, str(path), protocols=PROTOCOLS, seeds=options.seeds))
+            found[key].append(evaluate(run, str(path), protocols=PROTOCOLS, seeds=options.seeds, reuse=True))
         runs.append({"seed": seed, "finished": read_json(run / "record.json").get("finished")})
     scores = {key: [row for p in PROTOCOLS for row in rows(evaluations, p)] for key, evaluations in found.items()}
     result = {
