@@ -61,7 +61,7 @@ def test_help__of_every_data_command(command: str, capsys: pytest.CaptureFixture
 
 
 def test_command__unknown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "did you mean 'evaluate'" in complaint(["evalute"], capsys)
+    assert "did you mean 'evaluate'" in complaint(["evaluat"], capsys)
 
 
 def test_recipe__unknown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,7 +47,7 @@ def run_demo(data: str | None, out: Path, *, seconds: float, seed: int) -> Path:
         console.print(evaluation_table(evaluate(run, splits, protocols=("svm-cv", "knn-20"))))
     else:
         console.print("the clouds have no labels: pictures only, there is nothing to measure against")
-    # The generated shapes stand on y; what stands on what in the user's own is not known, and can be turned on the page.
+    # Generated shapes stand on y; which way is up in the user's own is not known, and can be chosen on the page.
     return write_report(run, out, dataset=splits[1] if splits else train, up="y" if data is None else "z")
 
 
