@@ -11,8 +11,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 T = TypeVar("T")
 
-console = Console(stderr=True)
+WIDTH = 120
+"""Columns of tables in files and pipes, which have no width of their own."""
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console that does not squeeze tables into the 80 columns that a file is thought to have."""
+    made = Console(stderr=stderr, highlight=False)
+    if not made.is_terminal:
+        made.width = WIDTH
+    return made
+
+
+console = make_console(stderr=True)
 """Where progress and warnings go; standard output is kept for results."""
+
+
+def say(text: str, to: Console = console) -> None:
+    """Print a line as it is: brackets are no markup, and paths are not broken."""
+    to.print(text, markup=False, soft_wrap=True)
 
 
 class Bar:

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from rich.console import Console
 from rich.table import Table
 from tyro.conf import AvoidSubcommands, Positional, arg
 
 from pointssl.app import flags
 from pointssl.errors import RunError, SettingError
+from pointssl.progress import make_console, say
 from pointssl.train.config import PretrainConfig
 
-console = Console(highlight=False, markup=False)
+console = make_console()
 """Where results go; progress and complaints go to standard error."""
 
 
@@ -73,10 +73,10 @@ def _pretrain(words: list[str]) -> None:
         return
     if not words or words[0].startswith("-"):
         if {"-h", "--help"} & set(words):
-            console.print("usage: pointssl pretrain RECIPE [--data PATH] [--out RUN] [settings]\n")
-            console.print("       pointssl pretrain --resume RUN\n")
+            _print("usage: pointssl pretrain RECIPE [--data PATH] [--out RUN] [settings]\n")
+            _print("       pointssl pretrain --resume RUN\n")
             recipes()
-            console.print("\n`pointssl pretrain RECIPE --help` lists the settings and their values in the recipe.")
+            _print("\n`pointssl pretrain RECIPE --help` lists the settings and their values in the recipe.")
             raise SystemExit(0)
         raise SettingError(f"name a recipe first: pointssl pretrain RECIPE --data PATH (one of: {', '.join(RECIPES)})")
     name = words[0]
@@ -93,8 +93,8 @@ def _pretrain(words: list[str]) -> None:
 
 
 def _finished(folder: Path) -> None:
-    console.print(f"encoder: {folder / 'encoder'}")
-    console.print(f"next:    pointssl evaluate {folder} --data SET    and    pointssl report {folder}")
+    _print(f"encoder: {folder / 'encoder'}")
+    _print(f"next:    pointssl evaluate {folder} --data SET    and    pointssl report {folder}")
 
 
 def recipes() -> None:
@@ -122,10 +122,8 @@ def demo(*, data: str | None = None, out: Path = Path("demo"), seconds: float = 
     from pointssl.app.demo import run_demo
 
     page = run_demo(data, out, seconds=seconds, seed=seed)
-    console.print(f"look at: {page.resolve()}", soft_wrap=True)
-    console.print(
-        f"go on:   pointssl embed {out / 'run'} --data PATH --out features.csv    (your own clouds as vectors)"
-    )
+    _print(f"look at: {page.resolve()}")
+    _print(f"go on:   pointssl embed {out / 'run'} --data PATH --out features.csv    (your own clouds as vectors)")
 
 
 def evaluate(
@@ -244,8 +242,12 @@ def report(
     _say("page", write_report(run, out, dataset=dataset, shapes=shapes, seed=seed, up=up))
 
 
+def _print(text: str) -> None:
+    say(text, console)
+
+
 def _say(what: str, path: Path) -> None:
-    console.print(f"{what}: {path}", soft_wrap=True)
+    _print(f"{what}: {path}")
 
 
 def _print_rows(rows: list[tuple[str, str]]) -> None:

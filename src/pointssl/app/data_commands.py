@@ -4,20 +4,20 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional
 
 from pointssl.app import flags
 from pointssl.errors import DataError, SettingError, nearest
+from pointssl.progress import make_console, say
 
-console = Console(highlight=False, markup=False)
+console = make_console()
 
 
 def run(words: Sequence[str]) -> None:
     """Run `data COMMAND ...`."""
     if not words or words[0] in ("-h", "--help"):
-        console.print("usage: pointssl data COMMAND ...\n")
+        say("usage: pointssl data COMMAND ...\n", console)
         table = Table("", "", show_header=False, box=None, pad_edge=False)
         for name, function in COMMANDS.items():
             table.add_row(f"  {name}", (function.__doc__ or "").partition("\n")[0])
@@ -80,7 +80,7 @@ def pack(
         seed=seed,
     )
     parts = ", ".join(f"{count} {name}" for name, count in summary.splits.items())
-    console.print(f"{summary.clouds} clouds ({parts}), {len(summary.classes)} classes: {summary.path}", soft_wrap=True)
+    say(f"{summary.clouds} clouds ({parts}), {len(summary.classes)} classes: {summary.path}", console)
     for failure in summary.failures:
         print(f"left out: {failure.path}: {failure.reason}", file=sys.stderr)
 
@@ -95,7 +95,7 @@ def get(name: Positional[str], folder: Positional[Path], *, accept_licence: bool
     """
     from pointssl.data.download import download
 
-    console.print(f"{name}: {download(name, folder, accept_licence=accept_licence)}", soft_wrap=True)
+    say(f"{name}: {download(name, folder, accept_licence=accept_licence)}", console)
 
 
 def list_names() -> None:
@@ -103,8 +103,8 @@ def list_names() -> None:
     from pointssl.data import DATASETS
 
     for name in sorted(DATASETS):
-        console.print(f"{name}:PATH")
-    console.print("synthetic[:COUNT[:SEED]]")
+        say(f"{name}:PATH", console)
+    say("synthetic[:COUNT[:SEED]]", console)
 
 
 def show(data: Positional[str], *, split: str = "all") -> None:

@@ -44,7 +44,9 @@ def run_demo(data: str | None, out: Path, *, seconds: float, seed: int) -> Path:
         config = _plan(source, "train" if splits else "all", train, seconds, seed)
     pretrain(config, run, dataset=train, resume=(run / "config.json").is_file())
     if splits:
-        console.print(evaluation_table(evaluate(run, splits, protocols=("svm-cv", "knn-20"))))
+        console.print(
+            evaluation_table(evaluate(run, splits, protocols=("svm-cv-wide", "svm-cv-standardised", "knn-20")))
+        )
     else:
         console.print("the clouds have no labels: pictures only, there is nothing to measure against")
     # Generated shapes stand on y; which way is up in the user's own is not known, and can be chosen on the page.

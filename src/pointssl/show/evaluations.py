@@ -9,6 +9,7 @@ from pointssl.show.scores import Bounded, Comparison
 
 _TASKS = {
     "svm-cv": "Linear SVM, C by cross-validation",
+    "svm-cv-wide": "Linear SVM, C by cross-validation over a wide grid",
     "svm-fixed": "Linear SVM, fixed C",
     "svm-cv-standardised": "Linear SVM, standardised features",
     "linear-svc": "Linear SVM, one-vs-rest",
