@@ -44,7 +44,7 @@ def with_interval(row: Result) -> str:
 def linear_probe() -> str:
     """Pre-trained and untrained encoders, on the data they were trained on and on other data."""
     rows = []
-    names = {"pointnet": "PointNet", "dgcnn": "DGCNN"}
+    names = {"pointnet-light": "PointNet", "dgcnn": "DGCNN"}
     rules = {"svm-cv": "SVM", "svm-cv-wide": "SVM, wide C", "svm-cv-standardised": "SVM, standardised", "knn-20": "kNN"}
     shown: list[str] = []
     for key, title in names.items():
