@@ -29,10 +29,9 @@ from pointssl.evaluate.suite import evaluate
 from pointssl.files import write_json
 from pointssl.methods import ParAE, ParAEConfig
 from pointssl.ops import mixture
-from pointssl.train.checkpoint import load_method
+from pointssl.train.checkpoint import latest, load_method, step_of
 from pointssl.train.config import DataConfig, PretrainConfig
 from pointssl.train.pretrain import pretrain
-from pointssl.train.record import read_metrics
 from pointssl.types import Features
 
 BASE = replace(
@@ -78,13 +77,14 @@ def main(options: Options) -> None:
         run = Path("runs/parae-choices") / f"{name}-{options.seed}"
         pretrain(config, run, dataset=fit, resume=(run / "config.json").is_file())
         scores = evaluate(run, (fit, held), protocols=("svm-cv-wide", "svm-cv-standardised"), seeds=(0, 1, 2))
-        method = load_method(run)
+        method, last = load_method(run), latest(run)
+        assert last is not None
         assert isinstance(method, ParAE)
         rows.append(
             {
                 "variant": name,
                 "seed": options.seed,
-                "steps": int(read_metrics(run)[-1]["step"] or 0),
+                "steps": step_of(last),
                 "scores": {f"{s.protocol}, {s.arm}": asdict(s.accuracy) for s in scores.scores},
                 **use_of_pooled(method, held),
             }
