@@ -1,9 +1,10 @@
 """The few structures that every layer shares: a batch of clouds, what an encoder makes of it, what a step returns."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 
@@ -19,23 +20,20 @@ class CloudBatch:
     point_label: Int[Tensor, "b n"] | None = None
     """Part or segment of each point, where the data has one."""
 
+    views: UInt8[Tensor, "b v c h w"] | None = None
+    """Rendered images of each cloud's object, where the method works with them and the data has them."""
+
     def to(self, device: torch.device | str) -> "CloudBatch":
         """Return the same batch on `device`."""
-        return CloudBatch(
-            xyz=self.xyz.to(device, non_blocking=True),
-            label=None if self.label is None else self.label.to(device, non_blocking=True),
-            index=None if self.index is None else self.index.to(device, non_blocking=True),
-            point_label=None if self.point_label is None else self.point_label.to(device, non_blocking=True),
-        )
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> "CloudBatch":
         """Return the same batch in page-locked memory, for asynchronous copies to a GPU."""
-        return CloudBatch(
-            xyz=self.xyz.pin_memory(),
-            label=None if self.label is None else self.label.pin_memory(),
-            index=None if self.index is None else self.index.pin_memory(),
-            point_label=None if self.point_label is None else self.point_label.pin_memory(),
-        )
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "CloudBatch":
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return CloudBatch(**{name: None if value is None else change(value) for name, value in values.items()})
 
 
 @dataclass(frozen=True, slots=True)

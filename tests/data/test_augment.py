@@ -6,7 +6,8 @@ from typing import Literal
 import pytest
 import torch
 
-from pointssl.data.augment import AugmentConfig, Draws, augment, crop, drop, rotations, turns
+from pointssl.data.augment import AugmentConfig, augment, crop, drop, rotations, turns
+from pointssl.ops.draws import Draws
 
 
 def _draws(clouds: int) -> Draws:
@@ -14,7 +15,7 @@ def _draws(clouds: int) -> Draws:
 
 
 def _apply(xyz: torch.Tensor, config: AugmentConfig, seed: int = 0) -> torch.Tensor:
-    return augment(xyz, config, torch.Generator().manual_seed(seed))
+    return augment(xyz, config, Draws(torch.Generator().manual_seed(seed), len(xyz)))
 
 
 def test_augment__none_is_the_default_and_changes_nothing() -> None:
@@ -115,15 +116,6 @@ def test_crop__takes_away_one_ball() -> None:
     assert len(left) == 6
     gone = sorted(set(range(10)) - {int(p) for p in left})
     assert gone[-1] - gone[0] <= 4 + 1  # neighbours on the line, up to ties at both ends of the ball
-
-
-def test_draws__a_part_of_a_batch_gets_its_part_of_the_numbers() -> None:
-    whole = Draws(torch.Generator().manual_seed(3), 6)
-    part = Draws(torch.Generator().manual_seed(3), 2, first=4, total=6)
-    assert torch.equal(whole.uniform(3)[4:], part.uniform(3))
-    assert torch.equal(whole.normal(5, 2)[4:], part.normal(5, 2))
-    with pytest.raises(ValueError, match="total must be at least 6"):
-        Draws(torch.Generator(), 2, first=4, total=5)
 
 
 @pytest.mark.parametrize(

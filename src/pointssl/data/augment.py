@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from pointssl.ops.draws import Draws
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentConfig:
@@ -56,42 +58,10 @@ class AugmentConfig:
         return self.rotation == "none" and not any(steps)
 
 
-class Draws:
-    """Random numbers for some clouds of a larger batch.
-
-    The numbers are drawn for `total` clouds and those from `first` on are handed out, so that processes which share a
-    seed and split a batch draw together what one process would have drawn alone.
-    """
-
-    def __init__(self, generator: torch.Generator, clouds: int, first: int = 0, total: int | None = None) -> None:
-        self.generator, self.total = generator, clouds if total is None else total
-        self.part = slice(first, first + clouds)
-        if first + clouds > self.total:
-            raise ValueError(f"total must be at least {first + clouds} clouds, got {self.total}")
-
-    def uniform(self, *shape: int) -> Float[Tensor, "b *shape"]:
-        """Return numbers in [0, 1)."""
-        return torch.rand(self.total, *shape, generator=self.generator)[self.part]
-
-    def normal(self, *shape: int) -> Float[Tensor, "b *shape"]:
-        """Return standard normal numbers."""
-        return torch.randn(self.total, *shape, generator=self.generator)[self.part]
-
-
-def augment(
-    xyz: Float[Tensor, "b n 3"],
-    config: AugmentConfig,
-    generator: torch.Generator,
-    *,
-    first: int = 0,
-    total: int | None = None,
-) -> Float[Tensor, "b n 3"]:
-    """Return changed copies of clouds on the CPU; `first` and `total` are those of `Draws`."""
-    draws = Draws(generator, len(xyz), first, total)
+def augment(xyz: Float[Tensor, "b n 3"], config: AugmentConfig, draws: Draws) -> Float[Tensor, "b n 3"]:
+    """Return changed copies of clouds, which lie on the device of `draws`."""
     if config.crop:
         xyz = crop(xyz, config.crop, draws)
-    if config.dropout:
-        xyz = drop(xyz, config.dropout, draws)
     if config.rotation != "none":
         turn = rotations(draws) if config.rotation == "full" else turns(draws, config.up)
         xyz = xyz @ turn.mT
@@ -104,6 +74,8 @@ def augment(
     if config.jitter:
         noise = config.jitter * draws.normal(xyz.shape[1], 3)
         xyz = xyz + noise.clamp(-config.jitter_clip, config.jitter_clip)
+    if config.dropout:  # last: the copies that stand in for dropped points must stay copies
+        xyz = drop(xyz, config.dropout, draws)
     return xyz
 
 
@@ -111,7 +83,7 @@ def turns(draws: Draws, up: Literal["x", "y", "z"]) -> Float[Tensor, "b 3 3"]:
     """Return rotations by any angle about one axis."""
     angle = draws.uniform() * 2 * math.pi
     a, b = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[up]
-    matrix = torch.eye(3).repeat(len(angle), 1, 1)
+    matrix = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
     matrix[:, a, a] = matrix[:, b, b] = angle.cos()
     matrix[:, a, b], matrix[:, b, a] = -angle.sin(), angle.sin()
     return matrix

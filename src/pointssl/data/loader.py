@@ -19,6 +19,7 @@ from jaxtyping import Float32, Int64, UInt64
 from pointssl.data.augment import AugmentConfig, augment
 from pointssl.data.cloud import Dataset
 from pointssl.errors import DataError
+from pointssl.ops.draws import Draws
 from pointssl.types import CloudBatch
 
 _POSITION_BITS = np.uint64(24)
@@ -185,7 +186,7 @@ class Batches:
             return batch
         generator = torch.Generator().manual_seed(seed_of(self._seed, 2, step))
         first, total = self._rank * self.batch, self.world * self.batch
-        changed = augment(batch.xyz, self._augment, generator, first=first, total=total)
+        changed = augment(batch.xyz, self._augment, Draws(generator, len(batch.xyz), first, total))
         return CloudBatch(xyz=changed, label=batch.label, index=batch.index)
 
 

@@ -28,6 +28,7 @@ from pointssl.data.loader import seed_of
 from pointssl.errors import DataError, TrainingStopped
 from pointssl.evaluate.features import Reading, digest, hash_of
 from pointssl.evaluate.recipes import FinetuneConfig
+from pointssl.ops.draws import Draws
 from pointssl.train.optim import build_optimizer, learning_rate
 
 
@@ -175,7 +176,7 @@ def _epoch(
     total, seen = 0.0, 0
     for step, rows in enumerate(groups, start=epoch * len(groups)):
         batch = reading.batch(train.dataset, train.index[rows], seed_of(seed, 1, epoch))
-        xyz = augment(batch.xyz, config.augment, generator).to(reading.place)
+        xyz = augment(batch.xyz, config.augment, Draws(generator, len(batch.xyz))).to(reading.place)
         label = torch.from_numpy(train.label[rows]).to(reading.place)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(optim, step, config.epochs * len(groups), float(len(groups)))

@@ -85,7 +85,8 @@ def run(
             group["lr"] = lr
         # Dropout draws from torch's own state, so that is set as well: nothing of it has to be stored.
         torch.manual_seed(seed_of(config.seed, 3, index, runtime.rank))
-        generator.manual_seed(seed_of(config.seed, 4, index, runtime.rank))
+        # The same for all processes: methods draw for the clouds of all of them and take their share (`ops.draws`).
+        generator.manual_seed(seed_of(config.seed, 4, index))
         state.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=runtime.device)
         used: list[CloudBatch] = []
