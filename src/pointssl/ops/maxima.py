@@ -1,0 +1,68 @@
+"""A network that pools by max has all its 2^r masked clouds at hand after one look at the points.
+
+The pooled feature of a masked cloud is, channel by channel, the largest of what its kept regions reach, and of what the
+masking point reaches where something is absent. So one pass over the points is enough; what is left are 2^r heads.
+
+The first layer of a head is linear, and most of their cost. It needs no pooled feature either. In one channel let the
+regions be sorted by what they reach, g1 >= g2 >= ... >= gr >= g0 (g0: the masking point). Then
+
+    max over T = g0 + sum over j of (gj - gj+1) [T meets the first j regions],
+
+a sum of r OR games. All channels together are OR games on at most 2^r sets A, whose weights go through the layer once:
+D[A] = sum over the (channel, j) of A of (gj - gj+1) times the channel's column. What a coalition T gets is the sum of D
+over all sets that meet T: everything less the sum over subsets of the complement, for all T by one fast transform. For
+1024 channels, 512 outputs and r = 10 these are 8 million multiplications and additions instead of 537 million.
+
+Source: ours.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def region_maxima(features: Float[Tensor, "b n e"], region: Int[Tensor, "b n"], r: int) -> Float[Tensor, "b r e"]:
+    """Return the largest value that the points of each region reach in each channel; -inf for one without points."""
+    most = features.new_full((len(features), r, features.shape[2]), -torch.inf)
+    for cloud in range(len(features)):
+        for k in range(r):
+            own = features[cloud, region[cloud] == k]
+            if len(own):
+                most[cloud, k] = own.amax(dim=0)
+    return most
+
+
+def coalition_maxima(maxima: Float[Tensor, "b r e"], rest: Float[Tensor, "b e"]) -> Float[Tensor, "b c e"]:
+    """Return the largest value of each coalition's regions and `rest`, for all 2^r coalitions by number.
+
+    One maximum each: a coalition is one without its highest region, and that region.
+    """
+    b, r, e = maxima.shape
+    table = maxima.new_empty(b, 1 << r, e)
+    table[:, 0] = rest
+    for bit in range(r):
+        half = 1 << bit
+        torch.maximum(table[:, :half], maxima[:, bit : bit + 1], out=table[:, half : 2 * half])
+    return table
+
+
+def linear_of_maxima(
+    maxima: Float[Tensor, "r e"], rest: Float[Tensor, "e"], weight: Float[Tensor, "d e"]
+) -> Float[Tensor, "c d"]:
+    """Return weight · max(kept regions, rest) for all 2^r coalitions, without making the maxima.
+
+    Equal to `coalition_maxima(...) @ weight.T` up to rounding.
+    """
+    r, _ = maxima.shape
+    reached, rank = torch.maximum(maxima, rest).sort(dim=0, descending=True)
+    gap = reached - torch.cat([reached[1:], rest[None]])  # (r, e), never negative
+    first = (1 << rank).cumsum(dim=0)  # the set of the first j regions, as a number
+    columns = weight.mT
+    sets = columns.new_zeros(1 << r, len(weight))
+    for j in range(r):
+        sets.index_add_(0, first[j], gap[j][:, None] * columns)
+    everything = weight @ (rest + gap.sum(dim=0))
+    for bit in range(r):
+        pairs = sets.view(-1, 2, 1 << bit, len(weight))
+        pairs[:, 1] += pairs[:, 0]
+    return everything - sets.flip(0)
