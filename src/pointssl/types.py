@@ -1,7 +1,7 @@
 """The few structures that every layer shares: a batch of clouds, what an encoder makes of it, what a step returns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -32,8 +32,8 @@ class CloudBatch:
         return self._each(lambda tensor: tensor.pin_memory())
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "CloudBatch":
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return CloudBatch(**{name: None if value is None else change(value) for name, value in values.items()})
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: change(value) for name, value in held.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,15 @@ A comment says what a recipe costs and what it gives; the figures with their spr
 """
 
 from pointssl.backbones import DGCNNConfig, PointNetConfig
+from pointssl.backbones.image import ResNetConfig
 from pointssl.errors import SettingError, nearest
-from pointssl.methods import ParAEConfig
+from pointssl.methods import CrossPointConfig, MMPointConfig, ParAEConfig
+from pointssl.methods.pictures import PictureConfig
 from pointssl.train.config import DataConfig, OptimConfig, PretrainConfig
+
+# CrossPoint's published values, which MM-Point's code is a descendant of and which stand in where its paper is silent.
+_CROSSPOINT_DATA = DataConfig(points=2048, batch=20)
+_CROSSPOINT_OPTIM = OptimConfig(kind="adam", lr=1e-3, schedule="cosine", weight_decay=1e-6)
 
 RECIPES: dict[str, PretrainConfig] = {
     # The paper's settings where it gives them (J 32, 1024 points, 25 epochs, no augmentation, z 1024 wide), and those
@@ -34,6 +40,54 @@ RECIPES: dict[str, PretrainConfig] = {
         data=DataConfig(points=1024, batch=32),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine"),
         epochs=25.0,
+    ),
+    # Encoder, feature and heads as in the evaluation code of the released weights; four views and a ResNet-18 are ours.
+    "mm-point-dgcnn": PretrainConfig(
+        method=MMPointConfig(views=4),
+        backbone=DGCNNConfig(k=15, pooling="max_mean"),
+        data=_CROSSPOINT_DATA,
+        optim=_CROSSPOINT_OPTIM,
+        epochs=100.0,
+    ),
+    "mm-point-pointnet": PretrainConfig(
+        method=MMPointConfig(views=4),
+        backbone=PointNetConfig(),
+        data=_CROSSPOINT_DATA,
+        optim=_CROSSPOINT_OPTIM,
+        epochs=100.0,
+    ),
+    # The published settings; the images are shaded renderings where the paper's are coloured ones.
+    "crosspoint-dgcnn": PretrainConfig(
+        method=CrossPointConfig(image=ResNetConfig(depth=50)),
+        backbone=DGCNNConfig(k=15, pooling="max_mean"),
+        data=_CROSSPOINT_DATA,
+        optim=_CROSSPOINT_OPTIM,
+        epochs=100.0,
+    ),
+    "crosspoint-pointnet": PretrainConfig(
+        method=CrossPointConfig(image=ResNetConfig(depth=50)),
+        backbone=PointNetConfig(),
+        data=_CROSSPOINT_DATA,
+        optim=_CROSSPOINT_OPTIM,
+        epochs=100.0,
+    ),
+    # Seconds on one core, views drawn from the points.
+    "mm-point-tiny": PretrainConfig(
+        method=MMPointConfig(
+            views=2,
+            hidden=(64, 64),
+            intra_dim=64,
+            view_dim=32,
+            image=ResNetConfig(width=8, channels=1),
+            pictures=PictureConfig(kind="depth", size=32),
+        ),
+        backbone=PointNetConfig(local=(32,), hidden=(64,), pooled_dim=128),
+        data=DataConfig(source="synthetic:64", points=256, batch=16),
+        optim=OptimConfig(kind="adam", lr=3e-3, schedule="cosine"),
+        epochs=5.0,
+        checkpoint_every=10,
+        log_every=1,
+        watch_every=10,
     ),
     # Seconds on one core: for tests, and to see whether one's own data goes through.
     "parae-tiny": PretrainConfig(

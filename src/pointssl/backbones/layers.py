@@ -43,14 +43,14 @@ class MaxPoolLayer(nn.Module):
         return pooling.linear_norm_max(x, layer.linear.weight, layer.norm, layer.slope)
 
 
-def mlp(widths: tuple[int, ...], dropout: float = 0.0) -> nn.Sequential:
-    """Layers on vectors: linear, batch norm, ReLU and dropout between `widths`; the last layer is linear alone."""
+def mlp(widths: tuple[int, ...], dropout: float = 0.0, *, bias: bool = True) -> nn.Sequential:
+    """Layers on vectors: linear, batch norm, ReLU and dropout between `widths`; the last is linear, with its `bias`."""
     layers: list[nn.Module] = []
     for in_dim, out_dim in pairwise(widths[:-1]):
         layers += [nn.Linear(in_dim, out_dim, bias=False), norm.BatchNorm(out_dim), nn.ReLU()]
         if dropout:
             layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))
+    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1], bias=bias))
 
 
 def require_points(xyz: Float[Tensor, "b n 3"], needed: int, network: str) -> None:

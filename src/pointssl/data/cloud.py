@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Int64, Shaped
+from jaxtyping import Float32, Int64, Shaped, UInt8
 
 Points = Float32[np.ndarray, "n 3"]
 Channel = Shaped[np.ndarray, "n c"]
@@ -53,3 +53,15 @@ class Dataset(Protocol):
 
     def xyz(self, index: int) -> Points:
         """Return the coordinates alone, as cheaply as the storage allows; all stored points, stored order."""
+
+
+@runtime_checkable
+class Views(Protocol):
+    """Rendered pictures of objects, equally many and of equal size of each."""
+
+    @property
+    def count(self) -> int:
+        """Pictures of each object."""
+
+    def views(self, row: int, which: Int64[np.ndarray, " v"]) -> UInt8[np.ndarray, "v c h w"]:
+        """Return pictures `which` of object `row`."""

@@ -9,15 +9,16 @@ for a whole batch at once.
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt64
+from jaxtyping import Float32, Int64, UInt8, UInt64
 
 from pointssl.data.augment import AugmentConfig, augment
-from pointssl.data.cloud import Dataset
+from pointssl.data.cloud import Dataset, Views
 from pointssl.errors import DataError
 from pointssl.ops.draws import Draws
 from pointssl.types import CloudBatch
@@ -129,6 +130,20 @@ def _order(seed: int, clouds: int) -> Int64[np.ndarray, " c"]:
 
 
 @final
+class Pictures:
+    """Some of the stored views of each cloud of a data set."""
+
+    def __init__(self, views: Views, row: Int64[np.ndarray, " c"], count: int) -> None:
+        """Read `count` views per cloud; cloud i of the data set is object `row[i]` of `views`."""
+        self._views, self._row, self._count = views, row, count
+
+    def batch(self, clouds: Int64[np.ndarray, " b"], seed: int) -> UInt8[np.ndarray, "b v c h w"]:
+        """Return different views of each cloud, drawn by (seed, cloud) alone."""
+        order = shuffled(seed, clouds, self._views.count)[:, : self._count]
+        return np.stack([self._views.views(int(self._row[c]), which) for c, which in zip(clouds, order, strict=True)])
+
+
+@final
 class Batches:
     """Training batches: calling it with a step gives that step's batch, always the same.
 
@@ -149,6 +164,7 @@ class Batches:
         normalise: bool = True,
         allow_repeats: bool = False,
         augment: AugmentConfig | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch must be at least 1, got {batch}")
@@ -164,6 +180,7 @@ class Batches:
         self._dataset, self._points, self._seed = dataset, points, seed
         self._normalise, self._allow_repeats = normalise, allow_repeats
         self._augment = None if augment is None or augment.is_none else augment
+        self._pictures = pictures
 
     def indices(self, step: int) -> Int64[np.ndarray, " b"]:
         """Return which clouds this process reads at `step`."""
@@ -182,12 +199,15 @@ class Batches:
             normalise=self._normalise,
             allow_repeats=self._allow_repeats,
         )
+        if self._pictures is not None:
+            chosen = self._pictures.batch(batch.index.numpy(), seed_of(self._seed, 5, step // self.steps_per_epoch))
+            batch = replace(batch, views=torch.from_numpy(chosen))
         if self._augment is None:
             return batch
         generator = torch.Generator().manual_seed(seed_of(self._seed, 2, step))
         first, total = self._rank * self.batch, self.world * self.batch
         changed = augment(batch.xyz, self._augment, Draws(generator, len(batch.xyz), first, total))
-        return CloudBatch(xyz=changed, label=batch.label, index=batch.index)
+        return replace(batch, xyz=changed)
 
 
 def prefetch(

@@ -4,13 +4,20 @@
 line below and a recipe; the contract tests fail until all five exist.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from pointssl.backbones.base import Backbone
 from pointssl.methods.base import PretextMethod
+from pointssl.methods.crosspoint import CrossPoint, CrossPointConfig
+from pointssl.methods.mm_point import MMPoint, MMPointConfig
 from pointssl.methods.parae import ParAE, ParAEConfig
 
-MethodConfig = ParAEConfig
-METHODS: dict[str, tuple[type[MethodConfig], type[ParAE]]] = {
+MethodConfig = ParAEConfig | MMPointConfig | CrossPointConfig
+METHODS: dict[str, tuple[type[Any], Callable[..., PretextMethod]]] = {
     "parae": (ParAEConfig, ParAE),
+    "mm-point": (MMPointConfig, MMPoint),
+    "crosspoint": (CrossPointConfig, CrossPoint),
 }
 
 
@@ -22,4 +29,15 @@ def build_method(config: MethodConfig, backbone: Backbone) -> PretextMethod:
     raise ValueError(f"config must be settings of one of {sorted(METHODS)}, got {type(config).__name__}")
 
 
-__all__ = ["METHODS", "MethodConfig", "ParAE", "ParAEConfig", "PretextMethod", "build_method"]
+__all__ = [
+    "METHODS",
+    "CrossPoint",
+    "CrossPointConfig",
+    "MMPoint",
+    "MMPointConfig",
+    "MethodConfig",
+    "ParAE",
+    "ParAEConfig",
+    "PretextMethod",
+    "build_method",
+]

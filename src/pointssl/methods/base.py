@@ -13,6 +13,8 @@ class PretextMethod(nn.Module, ABC):
     """Owns the backbone that is kept and whatever is thrown away after pre-training."""
 
     backbone: Backbone
+    views: int = 0
+    """Rendered views of every cloud that a step works with; 0 for methods of clouds alone."""
 
     @abstractmethod
     def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:

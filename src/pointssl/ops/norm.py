@@ -34,19 +34,34 @@ class BatchNorm(nn.BatchNorm1d):
         return super().forward(x) if world == 1 else normalise(x, self, world)
 
 
+@final
+class ImageNorm(nn.BatchNorm2d):
+    """Batch norm over the pixels of images, with the same choice."""
+
+    shared: bool = False
+
+    def forward(self, x: Float[Tensor, "m c h w"]) -> Float[Tensor, "m c h w"]:
+        """Normalise every channel; the running statistics follow in training mode."""
+        world = world_of(self)
+        if world == 1:
+            return super().forward(x)
+        rows = normalise(x.permute(0, 2, 3, 1).flatten(0, 2), self, world)
+        return rows.view(len(x), *x.shape[2:], x.shape[1]).permute(0, 3, 1, 2)
+
+
 def share_statistics(module: nn.Module) -> None:
-    """Let every `BatchNorm` in `module` normalise by the statistics of all processes; torch's own norms stay."""
+    """Let every norm of this file in `module` use the statistics of all processes; torch's own norms stay."""
     for part in module.modules():
-        if isinstance(part, BatchNorm):
+        if isinstance(part, BatchNorm | ImageNorm):
             part.shared = True
 
 
-def world_of(norm: nn.BatchNorm1d) -> int:
+def world_of(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> int:
     """Return over how many processes the statistics of `norm` are to be taken now."""
-    return processes.world() if norm.training and isinstance(norm, BatchNorm) and norm.shared else 1
+    return processes.world() if norm.training and isinstance(norm, BatchNorm | ImageNorm) and norm.shared else 1
 
 
-def normalise(x: Float[Tensor, "m e"], norm: nn.BatchNorm1d, world: int) -> Float[Tensor, "m e"]:
+def normalise(x: Float[Tensor, "m e"], norm: nn.BatchNorm1d | nn.BatchNorm2d, world: int) -> Float[Tensor, "m e"]:
     """Return batch norm of `x` in training mode over the rows of all processes, for all devices and types."""
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     mean: Tensor = processes.mean(wide.mean(dim=0), world)
@@ -69,7 +84,7 @@ def activate_plain(x: Float[Tensor, "b n e"], norm: nn.BatchNorm1d, slope: float
     return normed if slope == 1.0 else nn.functional.leaky_relu(normed, slope)
 
 
-def frozen(norm: nn.BatchNorm1d) -> tuple[Float[Tensor, "e"], Float[Tensor, "e"]]:
+def frozen(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Float[Tensor, "e"], Float[Tensor, "e"]]:
     """Return the running mean and variance; raises ValueError for a norm that keeps none."""
     if norm.running_mean is None or norm.running_var is None or norm.momentum is None:
         raise ValueError("norm must keep running statistics with a momentum, as BatchNorm1d does by default")
@@ -77,7 +92,9 @@ def frozen(norm: nn.BatchNorm1d) -> tuple[Float[Tensor, "e"], Float[Tensor, "e"]
 
 
 @torch.no_grad()
-def follow(norm: nn.BatchNorm1d, mean: Float[Tensor, "e"], var: Float[Tensor, "e"], count: int) -> None:
+def follow(
+    norm: nn.BatchNorm1d | nn.BatchNorm2d, mean: Float[Tensor, "e"], var: Float[Tensor, "e"], count: int
+) -> None:
     """Move the running statistics towards a batch of `count` values; `var` is biased, the kept one is not."""
     running_mean, running_var = frozen(norm)
     assert norm.num_batches_tracked is not None

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from pointssl.data.cloud import Dataset
+from pointssl.data.loader import Pictures
 from pointssl.errors import DataError, RunError, SettingError
+from pointssl.methods import PretextMethod
 from pointssl.train.checkpoint import read_config
 from pointssl.train.config import PretrainConfig
 
@@ -89,3 +91,22 @@ def check_same_data(record: Mapping[str, Any], now: Mapping[str, Any], run: Path
             f"{run} was begun with other clouds: {before.get('name')} with {before.get('clouds')}, now "
             f"{now['data']['name']} with {now['data']['clouds']}; bring the old data back or start another run"
         )
+
+
+def pictures_for(method: PretextMethod, dataset: Dataset, config: PretrainConfig) -> Pictures | None:
+    """Find the stored views of all clouds, or None where there are none to read; refuse those that do not fit."""
+    source = config.data.views
+    kind = getattr(getattr(config.method, "pictures", None), "kind", None)
+    if method.views == 0:
+        if source is not None:
+            raise SettingError(f"data.views is {source}, but this method works with clouds alone; leave data.views out")
+        return None
+    if source is None:
+        if kind == "color":
+            raise SettingError("method.pictures.kind is color, but points have no colours to draw; give data.views")
+        return None
+    from pointssl.data.views import check_views, open_views, rows_of
+
+    views = open_views(source)
+    check_views(views, dataset, method.views, kind=kind)
+    return Pictures(views, rows_of(views, dataset), method.views)

@@ -26,6 +26,8 @@ class DataConfig:
     """Clouds per step and process."""
     normalise: bool = True
     """Centre every cloud to its mean and scale it to the unit sphere."""
+    views: str | None = None
+    """Rendered views of the same objects (`pointssl data views`), for methods that use them; None draws the points."""
     allow_repeats: bool = False
     """Use points of a cloud twice where it has fewer than asked for, instead of stopping."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)

@@ -15,7 +15,7 @@ from pointssl.data.loader import Batches
 from pointssl.data.open import open_dataset
 from pointssl.errors import DataError, DiskFullError, Interrupted
 from pointssl.files import write_json
-from pointssl.methods import build_method
+from pointssl.methods import PretextMethod, build_method
 from pointssl.progress import console
 from pointssl.train import checks, loop, watch
 from pointssl.train import state as states
@@ -37,6 +37,7 @@ def pretrain(
     *,
     dataset: Dataset | None = None,
     backbone: Backbone | None = None,
+    method: PretextMethod | None = None,
     resume: bool = False,
     device: str | None = None,
 ) -> Path:
@@ -47,6 +48,7 @@ def pretrain(
         out: the run folder; must be new, or with `resume` one that was begun with the same settings.
         dataset: read in place of `config.data.source`.
         backbone: trained in place of `config.backbone`; `load` then needs the same network again.
+        method: trained in place of `config.method` and its backbone, as for an image encoder of one's own.
         resume: go on from the last whole checkpoint; the result is the one of a run that was never stopped.
         device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
 
@@ -63,7 +65,7 @@ def pretrain(
         checks.check_folder(run, config, resume=resume)
         if (run / "encoder").is_dir():
             return run
-        parts = prepare(config, dataset, backbone, runtime)
+        parts = prepare(config, dataset, backbone, runtime, method)
         with _disk_full_explained(run):
             record = _begin(run, parts)
             with stop_signal() as signal:
@@ -87,12 +89,19 @@ class Parts:
     """Updates in the whole run."""
 
 
-def prepare(config: PretrainConfig, dataset: Dataset | None, backbone: Backbone | None, runtime: Runtime) -> Parts:
+def prepare(
+    config: PretrainConfig,
+    dataset: Dataset | None,
+    backbone: Backbone | None,
+    runtime: Runtime,
+    method: PretextMethod | None = None,
+) -> Parts:
     """Build what a run needs, with its first weights drawn from the seed; refuse what cannot work."""
     data = config.data
     dataset = open_dataset(data.source, data.split) if dataset is None else dataset
     torch.manual_seed(config.seed)
-    method = build_method(config.method, build_backbone(config.backbone) if backbone is None else backbone)
+    if method is None:
+        method = build_method(config.method, build_backbone(config.backbone) if backbone is None else backbone)
     checks.check_data(dataset, config, method.backbone.min_points, runtime.world)
     batches = Batches(
         dataset,
@@ -104,6 +113,7 @@ def prepare(config: PretrainConfig, dataset: Dataset | None, backbone: Backbone 
         normalise=data.normalise,
         allow_repeats=data.allow_repeats,
         augment=data.augment,
+        pictures=checks.pictures_for(method, dataset, config),
     )
     if config.precision == "bf16" and runtime.is_main and bf16_is_slow(runtime.device):
         console.print("warning: this processor has no bf16 arithmetic; precision float32 will be faster here")

@@ -1,0 +1,94 @@
+"""CrossPoint: two copies of a cloud are pulled together, and their mean towards one rendered view of it.
+
+Source: M. Afham et al., "CrossPoint: Self-Supervised Cross-Modal Contrastive Learning for 3D Point Cloud
+Understanding", CVPR 2022. The image encoder is a ResNet-18 by default, theirs a ResNet-50 (docs/methods/crosspoint.md).
+"""
+
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+from torch import Tensor
+
+from pointssl.backbones.base import Backbone
+from pointssl.backbones.image import ImageEncoder, ResNet, ResNetConfig
+from pointssl.backbones.layers import mlp
+from pointssl.data.augment import AugmentConfig, augment
+from pointssl.data.view_augment import ATOMS, augment_views, standardise
+from pointssl.methods.base import PretextMethod
+from pointssl.methods.pictures import PictureConfig, pictures
+from pointssl.ops import contrast
+from pointssl.ops.draws import Draws
+from pointssl.types import CloudBatch, StepOutput
+
+CHANGES = ("flip", "jitter")
+"""What may happen to the image of a cloud, every time, where its kind allows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossPointConfig:
+    """Settings of the CrossPoint pretext task."""
+
+    dim: int = 256
+    """Width of the space in which everything is compared."""
+    hidden: tuple[int, int] = (1024, 512)
+    """Width of the hidden layer of the clouds' head, and of the images' head."""
+    temperature: float = 0.1
+    """What cosines are divided by."""
+    image: ResNetConfig = field(default_factory=ResNetConfig)
+    """The image encoder."""
+    pictures: PictureConfig = field(default_factory=PictureConfig)
+    """What the view shows."""
+    augment: AugmentConfig = field(
+        default_factory=lambda: AugmentConfig(scale=(0.5, 2.0), rotation="up", shift=0.5, jitter=0.01, dropout=0.875)
+    )
+    """Random changes of the two copies, each drawn on its own; shifts in radii, theirs in extents of the cloud."""
+
+    def __post_init__(self) -> None:
+        if min(self.dim, *self.hidden) < 1:
+            raise ValueError(f"dim and hidden must be at least 1, got {self.dim} and {self.hidden}")
+        if self.temperature <= 0:
+            raise ValueError(f"temperature must be positive, got {self.temperature}")
+
+
+@final
+class CrossPoint(PretextMethod):
+    """The loss is in nats; what is kept is the cloud encoder alone."""
+
+    views = 1
+
+    def __init__(self, backbone: Backbone, config: CrossPointConfig, image: ImageEncoder | None = None) -> None:
+        """Put the method around `backbone`; `image` takes the place of the image encoder of the settings."""
+        super().__init__()
+        self.backbone, self.config = backbone, config
+        self.image = image or ResNet(config.image)
+        self.cloud_head = mlp((backbone.pooled_dim, config.hidden[0], config.dim))
+        self.image_head = mlp((self.image.dim, config.hidden[1], config.dim), bias=False)
+
+    def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:
+        """Score one batch; a view that it does not bring is drawn from its points."""
+        config = self.config
+        draws = Draws.of_process(generator, len(batch.xyz))
+        copies = torch.cat([augment(batch.xyz, config.augment, draws) for _ in range(2)])
+        one, two = self.cloud_head(self.backbone(copies).pooled).chunk(2)
+        seen = self._see(batch, draws)
+        intra = contrast.nt_xent(one, two, config.temperature)
+        middle = (one + two) / 2
+        inter = contrast.nt_xent(middle, seen, config.temperature)
+        logs = {
+            "intra": intra.detach(),
+            "inter": inter.detach(),
+            "bound_copies": contrast.information_bound(one, two, config.temperature).mean(),
+            "bound_view_1": contrast.information_bound(middle, seen, config.temperature).mean(),
+        }
+        return StepOutput(loss=intra + inter, logs=logs)
+
+    def _see(self, batch: CloudBatch, draws: Draws) -> Tensor:
+        """Return the projected view of every cloud."""
+        kind = self.config.pictures.kind
+        views = pictures(batch, 1, self.config.pictures, draws)
+        always = torch.ones(views.shape[:2], device=views.device)
+        on = {change: always.bool() for change in CHANGES if change in ATOMS[kind]}
+        vectors: Tensor = self.image(standardise(augment_views(views, on, always, kind, draws))[:, 0])
+        projected: Tensor = self.image_head(vectors)
+        return projected
