@@ -10,8 +10,10 @@ from pathlib import Path
 import torch
 
 from pointssl.backbones import DGCNNConfig, PointNetConfig, build_backbone
+from pointssl.backbones.image import ResNetConfig
 from pointssl.data.loader import Batches
-from pointssl.methods import build_method
+from pointssl.methods import CrossPointConfig, MMPointConfig, build_method
+from pointssl.methods.pictures import PictureConfig
 from pointssl.train import loop
 from pointssl.train.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.train.optim import build_optimizer
@@ -21,6 +23,8 @@ from pointssl.train.weights import write_tensors
 from tests.doubles import ToyClouds, tiny_config
 
 POINTNET = PointNetConfig(local=(16,), hidden=(12,), pooled_dim=20)
+IMAGE = ResNetConfig(width=4, channels=1)
+DRAWN = PictureConfig(kind="depth", size=32)
 CASES: dict[str, PretrainConfig] = {
     "pointnet": tiny_config(backbone=POINTNET),
     "half": tiny_config(backbone=POINTNET, precision="bf16"),
@@ -28,6 +32,14 @@ CASES: dict[str, PretrainConfig] = {
     "transforms": tiny_config(backbone=PointNetConfig(local=(6,), hidden=(8,), pooled_dim=10, transforms=True)),
     # One edge layer whose width the compiled kernels take, and one for the plain form.
     "dgcnn": tiny_config(backbone=DGCNNConfig(k=4, widths=(16, 12), pooled_dim=20)),
+    # Contrast with the clouds and views of all processes, images normed with those of all.
+    "mm-point": tiny_config(
+        backbone=POINTNET,
+        method=MMPointConfig(views=2, levels="random", hidden=(12, 8), image=IMAGE, pictures=DRAWN),
+    ),
+    "crosspoint": tiny_config(
+        backbone=POINTNET, method=CrossPointConfig(dim=16, hidden=(12, 8), image=IMAGE, pictures=DRAWN)
+    ),
     # Layers that go on over the edges, and the mean over the points.
     "edges": tiny_config(backbone=DGCNNConfig(k=4, form="segmentation", pooling="max_mean", pooled_dim=20)),
 }
@@ -54,7 +66,7 @@ def train(config: PretrainConfig, clouds: int, runtime: Runtime) -> dict[str, to
 
 def main(out: Path, clouds: int) -> None:
     """Train every network."""
-    optim = OptimConfig(kind="sgd", lr=0.01)
+    optim = OptimConfig(kind="sgd", lr=0.001)
     data = DataConfig(points=32, batch=clouds)
     kept: dict[str, torch.Tensor] = {}
     with start("cpu") as runtime:
