@@ -111,6 +111,13 @@ def test_mask__everything_kept_is_the_cloud_itself(how: Masking) -> None:
     assert torch.equal(coalitions.mask(xyz, region, everything, how)[:, 0], xyz)
 
 
+@pytest.mark.parametrize("how", get_args(Masking))
+def test_mask__a_kept_region_without_points_is_as_good_as_none(how: Masking) -> None:
+    xyz, region = _line(0.0, 2.0, 7.0), torch.tensor([[0, 0, 0]])  # region 1 has no points
+    kept = torch.tensor([[[False, True], [True, False]]])
+    assert coalitions.mask(xyz, region, kept, how)[0, :, :, 0].tolist() == [[3.0] * 3, [0.0, 2.0, 7.0]]
+
+
 def test_log_odds__by_hand_and_where_p_rounds_to_one() -> None:
     logits = torch.tensor([[math.log(3.0), 0.0, 0.0], [200.0, 0.0, 0.0]])
     label = torch.tensor([0, 0])

@@ -31,6 +31,13 @@ def test_coalition_maxima__agree_with_a_loop(r: int) -> None:
     assert torch.equal(maxima.coalition_maxima(reached, rest), _slow(reached, rest))
 
 
+def test_kept_maxima__agree_with_those_of_all_coalitions() -> None:
+    reached, rest = _reached()
+    number = torch.tensor([0, 31, 5, 18])
+    found = maxima.kept_maxima(reached[0], rest[0], all_coalitions(5)[number])
+    assert torch.equal(found, maxima.coalition_maxima(reached, rest)[0, number])
+
+
 @pytest.mark.parametrize("r", [1, 2, 5])
 def test_linear_of_maxima__agrees_with_a_loop(r: int) -> None:
     reached, rest = (part.double() for part in _reached(r))

@@ -74,6 +74,16 @@ class PointNet(Backbone):
         self.point_dim = config.local[-1]
         self.pooled_dim = config.pooled_dim
 
+    @property
+    def pools_by_max(self) -> bool:
+        """True without the transform networks, which look at all points together."""
+        return self.input_transform is None
+
+    def before_max(self, xyz: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n e"]:
+        """Return what every point offers to the max."""
+        offered: Tensor = self.pool.layer(self.hidden(self.local(xyz)))
+        return offered
+
     def forward(self, xyz: Float[Tensor, "b n 3"]) -> Features:
         """Encode a batch."""
         require_points(xyz, self.min_points, "PointNet")

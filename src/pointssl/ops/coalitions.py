@@ -71,7 +71,7 @@ def mask(
         how: where absent points go. `mean`: to the mean point of the whole cloud, the same for all coalitions.
             `nearest`: to the nearest kept point, so that nothing is added to the kept shape. `resample`: to kept points
             in turn, or with `generator` to kept points drawn at random; the cloud then is the kept points with repeats.
-            Where nothing is kept, all three put every point at the mean.
+            Where no point is kept, all three put every point at the mean.
         generator: chance for `resample`, on the device of `xyz`.
     """
     present = kept.gather(2, region.long()[:, None].expand(-1, kept.shape[1], -1))  # (b, c, n)
@@ -85,7 +85,7 @@ def mask(
     else:
         assert_never(how)
     rows = torch.arange(len(xyz), device=xyz.device)[:, None, None]
-    return torch.where(kept.any(dim=2)[:, :, None, None], xyz[rows, place], centre)
+    return torch.where(present.any(dim=2)[:, :, None, None], xyz[rows, place], centre)
 
 
 def log_odds(logits: Float[Tensor, "*b k"], label: Int[Tensor, "*b"]) -> Float[Tensor, "*b"]:

@@ -17,7 +17,7 @@ Source: ours.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -43,6 +43,16 @@ def coalition_maxima(maxima: Float[Tensor, "b r e"], rest: Float[Tensor, "b e"])
     for bit in range(r):
         half = 1 << bit
         torch.maximum(table[:, :half], maxima[:, bit : bit + 1], out=table[:, half : 2 * half])
+    return table
+
+
+def kept_maxima(
+    maxima: Float[Tensor, "r e"], rest: Float[Tensor, "e"], kept: Bool[Tensor, "c r"]
+) -> Float[Tensor, "c e"]:
+    """Return the same for the given coalitions alone, where there are too many to have them all."""
+    table = rest.expand(len(kept), -1)
+    for region, reached in enumerate(maxima):
+        table = torch.where(kept[:, region, None], torch.maximum(table, reached), table)
     return table
 
 

@@ -1,0 +1,53 @@
+"""The settings of a measurement of interactions."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pointssl.ops.coalitions import Masking, Score
+
+MOST_EXACT = 16
+"""Most regions whose 2^n coalitions are all tried; beyond, see `sampled`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractConfig:
+    """What is measured, on how many clouds, and how masked clouds are made."""
+
+    clouds: int = 200
+    """Clouds to measure on, as many of each class as there are; all, where there are fewer."""
+    regions: int = 10
+    """Regions of a cloud, the players; all 2^regions coalitions are tried up to 16."""
+    players: Literal["farthest", "parts"] = "farthest"
+    """`farthest` cuts regions around points that lie far apart, `parts` takes the data's own part labels."""
+    points: int = 1024
+    """Points per cloud, drawn from the stored ones by the seed."""
+    normalise: bool = True
+    """Centre every cloud to its mean and scale it to the unit sphere."""
+    allow_repeats: bool = False
+    """Use points of a cloud twice where it has fewer than asked for, instead of stopping."""
+    masking: Masking = "mean"
+    """Where the points of absent regions go: the cloud's mean, the nearest kept point, or kept points again."""
+    score: Score = "log_odds"
+    """What is explained: log-odds or log p of a class in nats, or its bare logit."""
+    target: Literal["true", "predicted"] = "true"
+    """Class whose score is explained: the cloud's own, or what the network says of the whole cloud."""
+    seed: int = 0
+    """Decides which clouds and which of their points."""
+    batch: int = 64
+    """Masked clouds per forward pass, where all of them are really made."""
+    max_pooled: bool = True
+    """Use that a network pools by max, where it does: the same values without making the masked clouds."""
+    device: str | None = None
+    """Such as cpu or cuda:1; the GPU where there is one when not given."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("clouds", self.clouds), ("points", self.points), ("batch", self.batch)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.regions < 2:
+            raise ValueError(f"regions must be at least 2, got {self.regions}")
+        if self.players == "farthest" and self.regions > self.points:
+            raise ValueError(
+                f"regions must be at most the number of points ({self.points}), got {self.regions}; "
+                "take fewer regions or more points"
+            )

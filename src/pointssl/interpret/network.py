@@ -1,0 +1,86 @@
+"""What is asked of a classifier before it is believed: finite logits, the same ones twice, for the classes at hand."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pointssl.errors import DataError, RunError, SettingError
+
+STEADY = 1e-4
+"""Largest difference of two calls, as a share of the largest logit: kernels may round, dropout differs far more."""
+
+
+@contextmanager
+def evaluating(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Put `network` on `device` in evaluation mode, without gradients; every part gets its own mode back."""
+    modes = {name: part.training for name, part in network.named_modules()}
+    network.to(device).eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for name, part in network.named_modules():
+            part.training = modes[name]
+
+
+def logits_of(network: nn.Module, xyz: Float[Tensor, "b n 3"]) -> Float[Tensor, "b k"]:
+    """Return the network's logits; raises `SettingError` for anything but one row of at least two per cloud."""
+    said: Any = network(xyz)
+    if not isinstance(said, Tensor) or said.ndim != 2 or len(said) != len(xyz) or said.shape[1] < 2:
+        got = f"a tensor of shape {tuple(said.shape)}" if isinstance(said, Tensor) else type(said).__name__
+        raise SettingError(
+            f"a classifier must map clouds ({len(xyz)}, points, 3) to logits ({len(xyz)}, classes), got {got}; "
+            "wrap it in a module that does"
+        )
+    return said.float()
+
+
+def check_steady(network: nn.Module, xyz: Float[Tensor, "b n 3"], name: str) -> None:
+    """Raise `RunError` where two calls with the same clouds give different logits, as dropout inside `forward` does."""
+    first, second = logits_of(network, xyz), logits_of(network, xyz)
+    size = float(first.abs().max().clamp_min(1e-12))
+    differ = float((first - second).abs().max()) / size
+    if differ > STEADY:
+        raise RunError(
+            f"{name} gives other logits when it is called again (they differ by {differ:.1%}): something random is on "
+            "in evaluation mode, such as dropout called with training=True; switch it off"
+        )
+
+
+def check_classes(name: str, outputs: int, own: Sequence[str], data: str, classes: Sequence[str], most: int) -> None:
+    """Raise `DataError` unless the network's classes are the data's.
+
+    Args:
+        name: the network.
+        outputs: width of its logits.
+        own: its class names, empty where it has none.
+        data: the data set.
+        classes: the data's class names, empty where it has none.
+        most: largest label in the data.
+    """
+    if own and classes and tuple(own) != tuple(classes):
+        extra = sorted(set(own) ^ set(classes))
+        what = f"they differ in {', '.join(extra[:5])}" if extra else "the same names in another order"
+        raise DataError(f"the classes of {name} are not those of {data}: {what}; give the data it was trained on")
+    if outputs != len(classes) if classes else most >= outputs:
+        there = f"{len(classes)} classes" if classes else f"labels up to {most}"
+        raise DataError(
+            f"{name} tells {outputs} classes apart, but {data} has {there}; give the data it was trained on"
+        )
+
+
+def digest(network: nn.Module) -> str:
+    """Return a hex digest of a network: its layers, their plain settings and all weights."""
+    hashed = hashlib.sha256()
+    for name, part in network.named_modules():
+        plain = {k: v for k, v in vars(part).items() if isinstance(v, int | float | str | tuple) and k != "training"}
+        hashed.update(f"{name} {type(part).__qualname__} {sorted(plain.items())}\n".encode())
+    for name, tensor in network.state_dict().items():
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        hashed.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return hashed.hexdigest()
