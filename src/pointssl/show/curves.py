@@ -33,7 +33,7 @@ FIGURES = (
 @style.drawing()
 def curves_picture(lines: Lines, figures: Sequence[Figure] = FIGURES) -> style.Picture | None:
     """Draw each of `figures` that was logged at least twice, two in a row; None where there is nothing to draw."""
-    found = [(one, *_series(lines, one.key)) for one in figures]
+    found = [(one, *series(lines, one.key)) for one in figures]
     found = [(one, step, value) for one, step, value in found if len(step) > 1]
     # A loss that is the likelihood itself is drawn once, under the name with a unit.
     if {"loss", "nll"} <= {one.key for one, _, _ in found}:
@@ -67,7 +67,7 @@ def smooth(values: np.ndarray, share: float = 0.05) -> np.ndarray:
     return mean
 
 
-def _series(lines: Lines, key: str) -> tuple[np.ndarray, np.ndarray]:
+def series(lines: Lines, key: str) -> tuple[np.ndarray, np.ndarray]:
     """Return steps and values of one figure; lines without it, or where it was not finite, are passed over."""
     pairs = [(line["step"], line[key]) for line in lines if line.get(key) is not None and line.get("step") is not None]
     table = np.array(pairs, dtype=float).reshape(-1, 2)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pointssl.show import curves, maps, page, pictures, style, viewer
+from pointssl.show import information as shared
 from pointssl.show.explain import INSIDE, ShapeView
 from pointssl.show.maps import Maps
 from pointssl.show.page import Panel
@@ -117,6 +118,21 @@ def training(lines: curves.Lines) -> Panel:
         sentence="What was logged along the way, pale as it was and strong as a running mean; an effective rank that "
         "falls means that features collapse onto fewer directions.",
         pictures=[picture],
+    )
+
+
+def information(lines: curves.Lines, clouds: int) -> Panel | None:
+    """Show what clouds and views know of each other, or nothing for methods without a contrast."""
+    picture = shared.information_picture(lines, clouds)
+    if picture is None:
+        return None
+    last = ", ".join(f"{name} {value:.2f}" for name, value in shared.last_values(lines))
+    return Panel(
+        title="What clouds and views know of each other",
+        sentence="Lower bound of the mutual information (InfoNCE) between a cloud and its views, and between its two "
+        f"copies; dashed is log {clouds}, the most that a step of {clouds} clouds can show.",
+        pictures=[picture],
+        note=f"At the end, in nats: {last}. Stronger changes of a view lower what it can share.",
     )
 
 

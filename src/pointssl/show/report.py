@@ -1,6 +1,6 @@
 """One page about one run: what it is worth, what it learned, how it was made. It opens from disk, anywhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,10 +70,12 @@ def write_report(
     except (DataError, SettingError) as error:
         lost = page.missing(f"The clouds could not be read: {error}.")
         seen = [page.Panel(title="What the network sees in a shape", html=lost)]
+    shared = panels.information(read_metrics(run), config.data.batch * _processes(kept))
     parts = [
         panels.worth(scores, notes, f"pointssl evaluate {run} --data {config.data.source}"),
         *seen,
         panels.training(read_metrics(run)),
+        *([] if shared is None else [shared]),
         panels.record(run, kept, to_json(config)),
     ]
     for picture in (one for panel in parts for one in panel.pictures):
@@ -210,6 +212,13 @@ def _name(data: Dataset, index: int) -> str:
 def _title(config: PretrainConfig) -> str:
     method, backbone = (type(one).__name__.removesuffix("Config") for one in (config.method, config.backbone))
     return f"{method} on {backbone}"
+
+
+def _processes(kept: Mapping[str, object]) -> int:
+    """Return how many processes trained together, 1 where the record does not say."""
+    hardware = kept.get("hardware")
+    count = hardware.get("processes") if isinstance(hardware, dict) else None
+    return count if isinstance(count, int) else 1
 
 
 def _record(run: Path) -> dict[str, object]:
