@@ -191,7 +191,7 @@ def _kept(path: Path) -> InteractionTable | None:
 def _part(file: Path, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the values of an earlier chunk, or None."""
     try:
-        with np.load(file, allow_pickle=False) as kept:
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as kept:
             predicted, v = kept["predicted"], kept["v"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

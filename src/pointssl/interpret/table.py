@@ -113,7 +113,7 @@ def load(path: Path) -> InteractionTable:
             arrays = {name: np.array(read[name].to_pylist(), dtype=_kind(name)) for name in _ARRAYS}
             arrays["xyz"] = arrays["xyz"].reshape(*arrays["region"].shape, 3)
         else:
-            with np.load(path, allow_pickle=False) as kept:
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as kept:
                 about = json.loads(str(kept["about"]))
                 arrays = {name: kept[name] for name in _ARRAYS}
         return _from(about, arrays)

@@ -3,7 +3,7 @@
 This works for every network and is the oracle of the way for max-pooled ones.
 """
 
-from typing import Protocol
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int
@@ -18,11 +18,8 @@ MASKED = 1 << 22
 """Most coordinates of masked clouds that are made at once; the network sees them `batch` by `batch`."""
 
 
-class Answers(Protocol):
-    """Gives the logits of a cloud under some coalitions; one object per cloud and network."""
-
-    def __call__(self, kept: Bool[Tensor, "c r"]) -> Float[Tensor, "c k"]:
-        """Return one row of logits per coalition."""
+Answers = Callable[[Bool[Tensor, "c r"]], Float[Tensor, "c k"]]
+"""Gives the logits of one cloud under some coalitions, a row for each."""
 
 
 def masked_answers(
