@@ -49,7 +49,8 @@ def from_arrays(arrays: Mapping[str, np.ndarray], split: str, *, name: str, orig
     labels = None if label_key is None else arrays[label_key].reshape(count)[chosen]
     classes = [str(c) for c in arrays.get("class_names", ())]
     channels = {CHANNELS[key]: _channel(key, arrays[key], points.ndim) for key in CHANNELS if key in arrays}
-    names = arrays["name"][chosen] if "name" in arrays else None
+    # By their places in the file, so that a cloud is called the same in every split.
+    names = arrays["name"][chosen] if "name" in arrays else [f"{name}/{row}" for row in np.flatnonzero(chosen)]
     scale = float(arrays["scale"]) if "scale" in arrays else integer_scale(points)
     point_chosen = chosen if offsets is None else np.repeat(chosen, np.diff(offsets))
     return ArrayDataset(

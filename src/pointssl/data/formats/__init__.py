@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pointssl.data.cloud import Cloud
+from pointssl.data.formats.cloud import Array
 from pointssl.data.formats.lidar import count_e57, read_e57, read_kitti, read_las
-from pointssl.data.formats.meshes import read_mesh
+from pointssl.data.formats.meshes import read_mesh, read_triangles
 from pointssl.data.formats.pcd import read_pcd
-from pointssl.data.formats.ply import read_ply
+from pointssl.data.formats.ply import load_ply, read_ply
 from pointssl.data.formats.sets import SetInfo, describe_set, read_set
 from pointssl.data.formats.tables import read_table
 from pointssl.errors import DataError, UserError
 
-__all__ = ["SETS", "SUFFIXES", "SetInfo", "describe", "iterate_clouds", "read_clouds"]
+__all__ = ["SETS", "SUFFIXES", "SetInfo", "describe", "iterate_clouds", "read_clouds", "read_surface"]
 
 MESHES = (".obj", ".off", ".stl", ".glb", ".gltf")
 TABLES = (".xyz", ".txt", ".pts", ".csv")
@@ -76,6 +77,26 @@ def describe(path: str | Path) -> SetInfo:
         if path.suffix.lower() == ".e57":
             return SetInfo(count=count_e57(path))
     return SetInfo(count=1)
+
+
+def read_surface(path: str | Path) -> tuple[Array, Array]:
+    """Return the vertices (v, 3) and the triangles (f, 3) of a mesh, nothing merged or dropped.
+
+    Raises:
+        DataError: as `read_clouds`, or a file without faces.
+    """
+    path = _existing(Path(path))
+    with _named(path):
+        if path.suffix.lower() == ".ply":
+            vertices, _, faces = load_ply(path)
+            found = None if faces is None else (vertices, faces)
+        elif path.suffix.lower() in MESHES:
+            found = read_triangles(path)
+        else:
+            raise ValueError(f"meshes are {' '.join(MESHES)} .ply")
+        if found is None:
+            raise ValueError("it has no faces")
+        return found
 
 
 def _read_one(path: Path, kind: str, points: int, seed: int) -> Cloud:

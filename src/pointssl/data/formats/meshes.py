@@ -25,6 +25,33 @@ def read_mesh(path: Path, points: int, seed: int) -> Cloud:
     """Return `points` points of the surface in `path`, or its vertices where it has no faces."""
     import trimesh
 
+    parts = _load(path)
+    whole = _surface_of(parts)
+    if whole is not None:
+        return sample_mesh(whole.vertices, whole.faces, _vertex_colors(whole), points=points, seed=seed, path=path)
+    vertices = [np.asarray(part.vertices) for part in parts if isinstance(part, trimesh.PointCloud | trimesh.Trimesh)]
+    vertices = [block for block in vertices if len(block)]
+    if not vertices:
+        raise ValueError("it holds no points")
+    colors = _vertex_colors(parts[0]) if len(parts) == 1 else None
+    return make_cloud(
+        np.concatenate(vertices),
+        {} if colors is None else {"color": as_color(colors)},
+        name=path.stem,
+        origin=str(path),
+    )
+
+
+def read_triangles(path: Path) -> tuple[Array, Array] | None:
+    """Return vertices (v, 3) and faces (f, 3) as the file has them, or None where it has no faces."""
+    whole = _surface_of(_load(path))
+    return None if whole is None else (np.array(whole.vertices), np.array(whole.faces))
+
+
+def _load(path: Path) -> list[Any]:
+    """Return the meshes and clouds in a file."""
+    import trimesh
+
     # Whatever fails is raised besides; logged, it would put tracebacks of damaged files on the screen.
     logging.getLogger("trimesh").setLevel(logging.CRITICAL)
     kind = path.suffix.lower().lstrip(".")
@@ -42,22 +69,17 @@ def read_mesh(path: Path, points: int, seed: int) -> Cloud:
         if kind != "stl" or _is_text_stl(data):
             data = as_utf8(data)
         loaded = trimesh.load(io.BytesIO(data), file_type=kind, process=False, **options)
-    parts: list[Any] = loaded.dump() if isinstance(loaded, trimesh.Scene) else [loaded]
+    return loaded.dump() if isinstance(loaded, trimesh.Scene) else [loaded]
+
+
+def _surface_of(parts: list[Any]) -> Any | None:
+    """Return everything that has faces as one mesh."""
+    import trimesh
+
     meshes = [part for part in parts if isinstance(part, trimesh.Trimesh) and len(part.faces)]
-    if meshes:
-        whole: Any = meshes[0] if len(meshes) == 1 else trimesh.util.concatenate(meshes)
-        return sample_mesh(whole.vertices, whole.faces, _vertex_colors(whole), points=points, seed=seed, path=path)
-    vertices = [np.asarray(part.vertices) for part in parts if isinstance(part, trimesh.PointCloud | trimesh.Trimesh)]
-    vertices = [block for block in vertices if len(block)]
-    if not vertices:
-        raise ValueError("it holds no points")
-    colors = _vertex_colors(parts[0]) if len(parts) == 1 else None
-    return make_cloud(
-        np.concatenate(vertices),
-        {} if colors is None else {"color": as_color(colors)},
-        name=path.stem,
-        origin=str(path),
-    )
+    if not meshes:
+        return None
+    return meshes[0] if len(meshes) == 1 else trimesh.util.concatenate(meshes)
 
 
 def as_utf8(data: bytes) -> bytes:
