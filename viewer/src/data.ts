@@ -16,6 +16,7 @@ interface Header {
     name: string;
     points: Place;
     features: { codes: Place; step: number; width: number; kept: number; error: number };
+    marks?: { group: Place; colours: string[]; text: string };
     mixture: null | {
       part: Place;
       weight: Place;
@@ -42,6 +43,13 @@ export interface Mixture {
   surface: { vertices: Float32Array; faces: Uint16Array | Uint32Array };
 }
 
+/** Points in groups with colours of their own, and one sentence: shown instead of parts and distances. */
+export interface Marks {
+  group: Uint16Array;
+  colours: string[];
+  text: string;
+}
+
 export interface Shape {
   name: string;
   count: number;
@@ -54,6 +62,7 @@ export interface Shape {
   kept: number;
   error: number;
   mixture: Mixture | null;
+  marks: Marks | null;
 }
 
 export interface Payload {
@@ -104,6 +113,7 @@ export async function read(json: string): Promise<Payload> {
       kept: one.features.kept,
       error: one.features.error,
       mixture,
+      marks: one.marks ? { ...one.marks, group: u16(one.marks.group) } : null,
     };
   });
   return { up: header.up, inside: header.inside, parts: header.parts, ramp: header.ramp, shapes };

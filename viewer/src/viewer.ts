@@ -7,7 +7,7 @@ import { Stage } from "./stage";
 import type { Layers, Pane } from "./stage";
 import { Turntable } from "./turntable";
 
-type Mode = "parts" | "distance";
+type Mode = "parts" | "distance" | "marks";
 const POINTS_ONLY: Layers = { points: true, ellipsoids: false, surface: false };
 const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)} %`;
 
@@ -35,7 +35,7 @@ export class Viewer {
     private readonly data: Payload,
   ) {
     this.shape = data.shapes[0]!;
-    this.mode = this.shape.mixture ? "parts" : "distance";
+    this.mode = this.first();
     const canvas = element("canvas", {
       tabindex: "0",
       role: "img",
@@ -71,12 +71,18 @@ export class Viewer {
   /** Chooses a shape by its place in the list. */
   choose(index: number): void {
     this.shape = this.data.shapes[index]!;
-    if (!this.shape.mixture) this.mode = "distance";
+    if (this.shape.marks || this.mode === "marks" || !this.shape.mixture) this.mode = this.first();
     this.picked = null;
     this.thumbs.forEach((thumb, i) => thumb.setAttribute("aria-pressed", String(i === index)));
     this.stage.setShape(this.shape, this.data.parts);
     this.refresh();
     this.resize();
+  }
+
+  /** What a shape is shown by before anyone chooses. */
+  private first(): Mode {
+    if (this.shape.marks) return "marks";
+    return this.shape.mixture ? "parts" : "distance";
   }
 
   setMode(mode: Mode): void {
@@ -98,6 +104,7 @@ export class Viewer {
 
   /** Chooses a point and colours both panes by the distance to it. */
   pick(index: number): void {
+    if (this.shape.marks) return;
     if (!(index >= 0 && index < this.shape.count)) throw new RangeError(`index must lie in 0..${this.shape.count - 1}, got ${index}`);
     this.picked = index;
     this.setMode("distance");
@@ -133,9 +140,16 @@ export class Viewer {
     this.checks.hidden = this.mode !== "parts" || !this.shape.mixture;
     this.strip.hidden = this.mode !== "parts";
     this.panes.replaceChildren();
-    if (this.mode === "parts") this.refreshParts();
+    if (this.mode === "marks") this.refreshMarks();
+    else if (this.mode === "parts") this.refreshParts();
     else this.refreshDistances();
     this.later();
+  }
+
+  private refreshMarks(): void {
+    const marks = this.shape.marks!;
+    this.drawn = [{ colours: byPart(marks.group, marks.colours), layers: POINTS_ONLY }];
+    this.says.textContent = marks.text;
   }
 
   private refreshParts(): void {
@@ -265,7 +279,12 @@ export class Viewer {
       this.stage.setShape(shape, this.data.parts);
       this.table.fit(this.stage.radius, 1);
       const plain = rgb(this.data.ramp[40]!);
-      const colours = shape.mixture ? byPart(shape.mixture.part, this.data.parts) : Float32Array.from({ length: 3 * shape.count }, (_, k) => plain[k % 3]!);
+      const { marks, mixture } = shape;
+      const colours = marks
+        ? byPart(marks.group, marks.colours)
+        : mixture
+          ? byPart(mixture.part, this.data.parts)
+          : Float32Array.from({ length: 3 * shape.count }, (_, k) => plain[k % 3]!);
       this.stage.draw(this.table.camera, [{ colours, layers: POINTS_ONLY }], null, "black");
       this.thumbs[i]!.querySelector("canvas")!.getContext("2d")!.drawImage(this.stage.canvas, 0, 0, 144, 144);
     });

@@ -36,6 +36,17 @@ class MixtureView:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """Groups of points with colours of their own and one sentence about them, shown instead of parts and distances."""
+
+    group: Int[np.ndarray, " n"]
+    """Group of each point, a place in `colours`."""
+    colours: tuple[str, ...]
+    """Hex colours."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShapeView:
     """One shape, as the pictures need it."""
 
@@ -43,6 +54,7 @@ class ShapeView:
     points: Float[np.ndarray, "n 3"]
     features: Float[np.ndarray, "n d"]
     mixture: MixtureView | None = None
+    marks: Marks | None = None
 
 
 @torch.inference_mode()

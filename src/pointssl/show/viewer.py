@@ -73,7 +73,13 @@ class _Block:
 
 def _shape(shape: ShapeView, block: _Block) -> dict[str, Any]:
     small = features.shrink(shape.features)
-    return {
+    marks = shape.marks
+    marked = (
+        {}
+        if marks is None
+        else {"marks": {"group": block.add(marks.group, "uint16"), "colours": marks.colours, "text": marks.text}}
+    )
+    return marked | {
         "name": shape.name,
         "points": block.add(shape.points, "float32"),
         "features": {
