@@ -37,7 +37,7 @@ def test_views__colour_exactly_the_regions_that_act(tables: list[InteractionTabl
         acting = {int(region) for region in tables[0].region[one.cloud][view.marks.group > 0]}
         assert acting == set(one.regions)
         assert len(view.marks.colours) == one.order + 1
-        assert f"{one.order} coloured" in view.marks.text
+        assert view.name.startswith(f"order {one.order}: class")
         assert "scratch" in view.marks.text
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from tyro.conf import AvoidSubcommands, Positional, arg
 
 from pointssl.app import flags
+from pointssl.app.interpret_commands import interpret
 from pointssl.errors import RunError, SettingError
 from pointssl.progress import make_console, say
 from pointssl.train.config import PretrainConfig
@@ -262,6 +263,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "embed": embed,
     "evaluate": evaluate,
+    "interpret": interpret,
     "recipes": recipes,
     "report": report,
 }

@@ -119,7 +119,7 @@ def panels(found: Study, up: str) -> list[Panel]:
         Panel(
             title="Single interactions",
             sentence=f"The low-order and the high-order interactions that {what}, on the clouds they were found in: "
-            "regions that act together in colour, absent ones grey. Drag to turn.",
+            "regions that act together in colour, all others grey. Drag to turn.",
             view=viewer.pack(interactions.views(tables, shown, unit), up=up),
         )
     )

@@ -134,7 +134,7 @@ def views(tables: Sequence[InteractionTable], singles: Sequence[Single], unit: s
             group[region == member] = place + 1
         made.append(
             ShapeView(
-                name=f"{_class(first, first.label, one.cloud)}, order {one.order}",
+                name=f"order {one.order}: {_class(first, first.label, one.cloud)}",
                 points=first.xyz[one.cloud],
                 features=first.xyz[one.cloud],
                 marks=Marks(
@@ -154,11 +154,13 @@ def _sentence(tables: Sequence[InteractionTable], one: Single, unit: str) -> str
         for t, value in zip(tables, one.interaction, strict=True)
     )
     first = tables[0]
-    together = "region" if one.order == 1 else "regions together"
-    return (
-        f"Cloud {first.index[one.cloud]}, {_class(first, first.label, one.cloud)}. What the {one.order} coloured "
-        f"{together} add beyond all fewer of them, in {unit}: {said}."
+    acting = (
+        "What the coloured region does alone"
+        if one.order == 1
+        else f"What the {one.order} coloured regions do together, beyond all fewer of them"
     )
+    cloud = f"Cloud {first.index[one.cloud]}, {_class(first, first.label, one.cloud)}"
+    return f"{cloud}. {acting}, in {unit}: {said}."
 
 
 def _class(found: InteractionTable, labels: Labels, row: int) -> str:
