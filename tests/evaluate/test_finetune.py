@@ -13,7 +13,7 @@ from pointssl.data.augment import AugmentConfig
 from pointssl.errors import DataError, TrainingStopped
 from pointssl.evaluate import finetune as module
 from pointssl.evaluate.features import Reading, digest
-from pointssl.evaluate.finetune import Labelled, finetune, finetune_cached, smoothed_cross_entropy
+from pointssl.evaluate.finetune import Labelled, finetune, finetune_cached
 from pointssl.evaluate.recipes import RECIPES, FinetuneConfig
 from pointssl.train.config import OptimConfig
 from tests.evaluate.doubles import boxes
@@ -87,22 +87,6 @@ def test_finetune_cached__a_finished_arm_is_read_back(tmp_path: Path, monkeypatc
     assert len(list(tmp_path.iterdir())) == 2
     monkeypatch.setattr(module, "finetune", lambda *_, **__: pytest.fail("trained again"))
     assert finetune_cached(_network(), data, data, 3, short, READING, tmp_path, seed=0) == first
-
-
-def test_smoothed_cross_entropy__agrees_with_torch_without_smoothing() -> None:
-    logits, label = torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 0])
-    torch.testing.assert_close(
-        smoothed_cross_entropy(logits, label, 0.0), torch.nn.functional.cross_entropy(logits, label)
-    )
-
-
-def test_smoothed_cross_entropy__target_by_hand() -> None:
-    logits, label = torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 0])
-    target = torch.full((5, 4), 0.2 / 3)
-    target[torch.arange(5), label] = 0.8
-    torch.testing.assert_close(
-        smoothed_cross_entropy(logits, label, 0.2), torch.nn.functional.cross_entropy(logits, target)
-    )
 
 
 def test_recipes__published_values() -> None:

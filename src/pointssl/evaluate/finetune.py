@@ -16,7 +16,7 @@ from typing import final
 import cattrs
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from pointssl import files, progress
@@ -28,6 +28,7 @@ from pointssl.data.loader import seed_of
 from pointssl.errors import DataError, TrainingStopped
 from pointssl.evaluate.features import Reading, digest, hash_of
 from pointssl.evaluate.recipes import FinetuneConfig
+from pointssl.ops.classification import smoothed_cross_entropy
 from pointssl.ops.draws import Draws
 from pointssl.train.optim import build_optimizer, learning_rate
 
@@ -70,16 +71,6 @@ class Classifier(nn.Module):
         """Return the logits of every cloud."""
         logits: Tensor = self.head(self.backbone(xyz).pooled)
         return logits
-
-
-def smoothed_cross_entropy(
-    logits: Float[Tensor, "b c"], label: Int[Tensor, "b"], smoothing: float
-) -> Float[Tensor, ""]:
-    """Return the cross-entropy to 1 - smoothing on the class and smoothing / (c - 1) on each other class, in nats."""
-    log_p = logits.float().log_softmax(dim=1)
-    own = log_p.gather(1, label[:, None])[:, 0]
-    others = (log_p.sum(dim=1) - own) / (logits.shape[1] - 1)
-    return -((1 - smoothing) * own + smoothing * others).mean()
 
 
 def finetune(
