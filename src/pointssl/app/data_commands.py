@@ -8,6 +8,7 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from pointssl.app import flags
+from pointssl.app.view_commands import views
 from pointssl.errors import DataError, SettingError, nearest
 from pointssl.progress import make_console, say
 
@@ -139,4 +140,11 @@ def show(data: Positional[str], *, split: str = "all") -> None:
     console.print(table)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"check": check, "pack": pack, "get": get, "list": list_names, "show": show}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "check": check,
+    "pack": pack,
+    "get": get,
+    "list": list_names,
+    "show": show,
+    "views": views,
+}

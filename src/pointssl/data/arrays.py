@@ -88,6 +88,14 @@ class ArrayDataset:
         """Class of every cloud, or None."""
         return self._labels
 
+    @property
+    def names(self) -> list[str]:
+        """Name of every cloud."""
+        return [self._called(index) for index in range(len(self))]
+
+    def _called(self, index: int) -> str:
+        return self._names[index] if self._names is not None else f"{self.name}/{self._rows[index]}"
+
     @cached_property
     def fingerprint(self) -> str:
         """Digest of coordinates, sizes, labels, class names and channels; read once, then remembered."""
@@ -124,7 +132,7 @@ class ArrayDataset:
             points=self.xyz(index),
             channels={key: np.array(values[span]) for key, values in self._channels.items()},
             label=None if self._labels is None else int(self._labels[index]),
-            name=self._names[index] if self._names is not None else f"{self.name}/{self._rows[index]}",
+            name=self._called(index),
             origin=f"{self._origin}#{self._rows[index]}" if self._origin else "",
         )
 

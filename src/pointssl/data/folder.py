@@ -86,6 +86,7 @@ class FolderDataset:
         self._kept: OrderedDict[int, Cloud] = OrderedDict()
         self._bytes = 0
         self._entries: list[Entry] = []
+        self._names: list[str] = []
         failures = list(listing.failures)
         digest = hashlib.sha256(repr((points, seed, listing.classes)).encode())
         read = read_entries(entries, listing.classes, points=points, seed=seed)
@@ -97,6 +98,7 @@ class FolderDataset:
                 continue
             digest.update(repr((cloud.label, cloud.points.shape)).encode() + cloud.points.tobytes())
             self._keep(len(self._entries), cloud)
+            self._names.append(cloud.name)
             self._entries.append(entry)
         files = len({entry.path for entry in entries} | {failure.path for failure in listing.failures})
         require_readable(Path(path), failures, files, strict=strict)
@@ -112,6 +114,11 @@ class FolderDataset:
     def classes(self) -> tuple[str, ...]:
         """Class names, of the whole folder whatever the split."""
         return self.listing.classes
+
+    @property
+    def names(self) -> list[str]:
+        """Name of every cloud."""
+        return list(self._names)
 
     @property
     def labels(self) -> Labels | None:

@@ -62,6 +62,16 @@ class ListedDataset:
         return self._classes
 
     @property
+    def names(self) -> list[str]:
+        """Name of every cloud."""
+        return [file.name for file in self._files]
+
+    @property
+    def paths(self) -> list[Path]:
+        """File of every cloud."""
+        return [file.path for file in self._files]
+
+    @property
     def labels(self) -> Labels | None:
         """Class of every cloud, or None where one has none."""
         found = [file.label for file in self._files if file.label is not None]

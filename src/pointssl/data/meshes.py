@@ -6,7 +6,10 @@ named data sets, and archives `meshes.npz`: `vertices` and `faces` of all shapes
 `vertex_offset[i]` and `face_offset[i]` on, and optionally `name`, `label`, `class_names`.
 """
 
+import hashlib
 import zipfile
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol, final, runtime_checkable
 
@@ -19,6 +22,7 @@ from pointssl.data.formats import MESHES, read_surface
 from pointssl.data.formats.cloud import find_shift
 from pointssl.data.listing import Listing, scan
 from pointssl.data.packed_npz import integer_scale
+from pointssl.data.store import is_store
 from pointssl.errors import DataError
 
 ARCHIVE = "meshes.npz"
@@ -46,6 +50,9 @@ class MeshSet(Protocol):
     @property
     def groups(self) -> tuple[str, ...]:
         """Class name of every mesh; empty texts where it has none."""
+
+    def stamp(self) -> str:
+        """What changes when the files do: their sizes and times."""
 
     def __len__(self) -> int: ...
 
@@ -81,6 +88,10 @@ class PackedMeshes:
         if len(set(ends)) > 1 or self._start[-1] > len(self._vertices) or self._first[-1] > len(self._faces):
             raise DataError(f"{path} does not fit together: offsets, names and labels are of {ends} meshes")
 
+    def stamp(self) -> str:
+        """Size and time of the archive."""
+        return stamp_of([self._path])
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -90,9 +101,14 @@ class PackedMeshes:
         faces = self._faces[self._first[index] : self._first[index + 1]]
         return checked(vertices * np.float32(self._scale), faces, self.names[index])
 
-    def __reduce__(self) -> tuple[type["PackedMeshes"], tuple[Path]]:
-        """Travel to other processes as a path."""
-        return PackedMeshes, (self._path,)
+    def __reduce__(self) -> tuple[Callable[[Path], "PackedMeshes"], tuple[Path]]:
+        """Travel to other processes as a path, and be read there once."""
+        return _reopened, (self._path,)
+
+
+@lru_cache(maxsize=1)
+def _reopened(path: Path) -> PackedMeshes:
+    return PackedMeshes(path)
 
 
 @final
@@ -102,6 +118,10 @@ class MeshFiles:
     def __init__(self, paths: list[Path], names: list[str], groups: list[str], name: str) -> None:
         self.name, self.paths = name, tuple(paths)
         self.names, self.groups = tuple(names), tuple(groups)
+
+    def stamp(self) -> str:
+        """Names, sizes and times of the files."""
+        return stamp_of(self.paths)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -124,9 +144,9 @@ def open_meshes(path: str | Path) -> MeshSet | None:
     if (path / ARCHIVE).is_file():
         return PackedMeshes(path / ARCHIVE)
     if path.is_file() and path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            packed = "faces" in archive.files
-        return PackedMeshes(path) if packed else None
+        return PackedMeshes(path) if _holds_faces(path) else None
+    if is_store(path):
+        return None
     listing = scan(path)
     if not _all_meshes(listing):
         return None
@@ -137,6 +157,13 @@ def open_meshes(path: str | Path) -> MeshSet | None:
         [entry.label or "" for entry in entries],
         listing.name,
     )
+
+
+def _holds_faces(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "faces.npy" in archive.namelist()
 
 
 def _all_meshes(listing: Listing) -> bool:
@@ -178,6 +205,12 @@ def checked(vertices: np.ndarray, faces: np.ndarray, name: str) -> Mesh:
     if np.ptp(corners, axis=0).max() <= 0:
         raise DataError(f"the mesh {name} has all its vertices in one place; leave it out")
     return Mesh(np.ascontiguousarray(corners, dtype=np.float32), faces.reshape(-1, 3))
+
+
+def stamp_of(paths: Iterable[Path]) -> str:
+    """Return a digest of names, sizes and times of files."""
+    told = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
 def unit_ball(points: Points) -> Points:

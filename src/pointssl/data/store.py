@@ -167,6 +167,11 @@ class PackedDataset:
         return None if self._labels is None else self._labels.copy()
 
     @property
+    def names(self) -> list[str]:
+        """Name of every cloud."""
+        return [self.manifest.clouds.name[row] for row in self._rows]
+
+    @property
     def splits(self) -> tuple[str, ...]:
         """The splits of the store."""
         return tuple(sorted(set(self.manifest.clouds.split)))

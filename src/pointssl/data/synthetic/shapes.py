@@ -166,6 +166,14 @@ class SyntheticShapes:
         return self._labels
 
     @property
+    def names(self) -> list[str]:
+        """Name of every cloud."""
+        return [self._called(index) for index in range(len(self))]
+
+    def _called(self, index: int) -> str:
+        return f"{self.classes[int(self._labels[index])]}_{int(self._index[index]):05d}"
+
+    @property
     def fingerprint(self) -> str:
         """Digest of the generator's version and arguments."""
         return self._fingerprint
@@ -181,7 +189,7 @@ class SyntheticShapes:
         number, label = int(self._index[index]), int(self._labels[index])
         family = self.classes[label]
         cloud = draw(family, self._points, np.random.default_rng((self._seed, number)))
-        return Cloud(cloud.points, cloud.channels, label, f"{family}_{number:05d}", f"synthetic:{self._seed}#{number}")
+        return Cloud(cloud.points, cloud.channels, label, self._called(index), f"synthetic:{self._seed}#{number}")
 
     def xyz(self, index: int) -> Points:
         """Return the coordinates, remembered up to a fixed amount of memory; do not write into them."""
