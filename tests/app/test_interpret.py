@@ -91,7 +91,5 @@ def test_interpret__runs_of_other_sizes_of_cloud(
     with pytest.raises(SystemExit, match="2"):
         main(["interpret", *runs, "--data", "synthetic:96", "--out", str(tmp_path / "out")])
     assert "trained with [64, 128] points per cloud; choose one with --points" in capsys.readouterr().err
-    main(
-        ["interpret", *runs, "--data", "synthetic:96", "--out", str(tmp_path / "out"), "--points", "32"]
-        + ["--clouds", "2", "--regions", "3"]
-    )
+    small = ["--points", "32", "--clouds", "2", "--regions", "3"]
+    main(["interpret", *runs, "--data", "synthetic:96", "--out", str(tmp_path / "out"), *small])
