@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+
 from pointssl.ops.coalitions import Masking, Score
 
 MOST_EXACT = 16
@@ -33,8 +35,8 @@ class InteractConfig:
     """Class whose score is explained: the cloud's own, or what the network says of the whole cloud."""
     seed: int = 0
     """Decides which clouds and which of their points."""
-    batch: int = 64
-    """Masked clouds per forward pass, where all of them are really made."""
+    batch: int | None = None
+    """Masked clouds per forward pass, where they are really made; when not given 128 on a GPU, and 16 on a CPU."""
     max_pooled: bool = True
     """Use that a network pools by max, where it does: the same values without making the masked clouds."""
     device: str | None = None
@@ -42,7 +44,7 @@ class InteractConfig:
 
     def __post_init__(self) -> None:
         for name, value in (("clouds", self.clouds), ("points", self.points), ("batch", self.batch)):
-            if value < 1:
+            if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.regions < 2:
             raise ValueError(f"regions must be at least 2, got {self.regions}")
@@ -51,3 +53,13 @@ class InteractConfig:
                 f"regions must be at most the number of points ({self.points}), got {self.regions}; "
                 "take fewer regions or more points"
             )
+
+    @property
+    def place(self) -> torch.device:
+        """The device to run on."""
+        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    @property
+    def masked(self) -> int:
+        """Masked clouds per forward pass."""
+        return self.batch or (16 if self.place.type == "cpu" else 128)

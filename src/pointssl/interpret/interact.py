@@ -57,7 +57,8 @@ def interact(
         raise SettingError("networks must hold at least one classifier, got none")
     _check_names(networks)
     # Before a point is read: a data set can be long to open.
-    memory.check(config.regions, min(config.clouds, len(dataset)), memory.free())
+    count = min(config.clouds, len(dataset)) if clouds is None else len(clouds.index)
+    memory.check(config.regions, count, memory.free())
     chosen = clouds or gather(dataset, config)
     if chosen.region.max() >= config.regions:
         raise SettingError(f"regions must be at least {chosen.region.max() + 1} for these clouds, got {config.regions}")
@@ -80,7 +81,7 @@ def _measure(
         kept = _kept(target)
         if kept is not None and _key(kept.weights, kept.settings, _clouds_of(kept)) == key:
             return kept
-    device = torch.device(config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = config.place
     with evaluating(network, device):
         predicted, v = _values(name, network, dataset, config, clouds, parts, device)
     made = InteractionTable(

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from pointssl.backbones.max_pooled import MaxPooled
-from pointssl.interpret.config import InteractConfig
+from pointssl.interpret.config import MOST_EXACT, InteractConfig
 from pointssl.interpret.values import Answers, masked_answers
 from pointssl.ops.coalitions import all_coalitions
 from pointssl.ops.maxima import coalition_maxima, kept_maxima, linear_of_maxima, region_maxima
@@ -60,7 +60,7 @@ class MaxPooledAnswers:
         """Return the logits of all 2^r coalitions in the order of their numbers."""
         kept = all_coalitions(self._r, self._reached.device)
         head = self._head
-        if not (isinstance(head, nn.Sequential) and len(head) and isinstance(head[0], nn.Linear)):
+        if not (type(head) is nn.Sequential and len(head) and isinstance(head[0], nn.Linear)):
             table = self._fixed(coalition_maxima(self._reached[None], self._rest[None])[0], kept)
             return torch.cat([head(rows) for rows in table.split(ROWS)])
         first, later = head[0], head[1:]
@@ -97,7 +97,11 @@ def agrees(network: nn.Module, xyz: Float[Tensor, "n 3"], region: Int[Tensor, "n
     single = torch.eye(config.regions, dtype=torch.bool, device=xyz.device)
     kept = torch.cat([torch.zeros_like(single[:1]), single, ~single, torch.ones_like(single[:1])])
     slow: Answers = masked_answers(network, xyz, region, config)
-    expected, fast = slow(kept), MaxPooledAnswers(*found, xyz, region, config)(kept)
+    expected, quick = slow(kept), MaxPooledAnswers(*found, xyz, region, config)
+    if config.regions <= MOST_EXACT:  # the way that is used then
+        fast = quick.all()[(kept << torch.arange(config.regions, device=xyz.device)).sum(dim=1)]
+    else:
+        fast = quick(kept)
     if fast.shape != expected.shape:
         return False
     # A NaN agrees with nothing, so that the masked clouds themselves are what the user is told about.

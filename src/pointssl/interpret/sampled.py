@@ -83,7 +83,7 @@ def estimate(
 def _one(
     name: str, network: nn.Module, dataset: Dataset, config: InteractConfig, effort: Effort, clouds: Clouds
 ) -> Estimates:
-    device = torch.device(config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = config.place
     rows: list[tuple[int, shapley.SampledShapley, pairs.SampledPairs]] = []
     with evaluating(network, device), progress.bar(f"{name}, estimates", len(clouds.label)) as line:
         xyz, region = (torch.from_numpy(part).to(device) for part in (clouds.xyz, clouds.region))

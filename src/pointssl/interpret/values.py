@@ -15,7 +15,7 @@ from pointssl.interpret.network import logits_of
 from pointssl.ops.coalitions import mask, score
 
 MASKED = 1 << 22
-"""Most coordinates of masked clouds that are made at once; the network sees them `batch` by `batch`."""
+"""Most coordinates of masked clouds that are made at once; the network sees them batch by batch."""
 
 
 Answers = Callable[[Bool[Tensor, "c r"]], Float[Tensor, "c k"]]
@@ -29,9 +29,9 @@ def masked_answers(
 
     def answer(kept: Bool[Tensor, "c r"]) -> Float[Tensor, "c k"]:
         parts = []
-        for some in kept.split(max(config.batch, MASKED // xyz.numel())):
+        for some in kept.split(max(config.masked, MASKED // xyz.numel())):
             clouds = mask(xyz[None], region[None], some[None], config.masking)[0]
-            parts += [logits_of(network, batch) for batch in clouds.split(config.batch)]
+            parts += [logits_of(network, batch) for batch in clouds.split(config.masked)]
         return torch.cat(parts)
 
     return answer
