@@ -12,10 +12,11 @@ from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.augment import AugmentConfig
 from pointssl.errors import DataError, TrainingStopped
 from pointssl.evaluate import finetune as module
-from pointssl.evaluate.features import Reading, digest
+from pointssl.evaluate.features import Reading
 from pointssl.evaluate.finetune import Labelled, finetune, finetune_cached
 from pointssl.evaluate.recipes import RECIPES, FinetuneConfig
 from pointssl.train.config import OptimConfig
+from pointssl.train.weights import digest
 from tests.evaluate.doubles import boxes
 
 READING = Reading(points=32)

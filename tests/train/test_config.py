@@ -49,7 +49,10 @@ def test_json__settings_left_out_are_the_defaults() -> None:
         ),
         (lambda c: c["method"].update(kind="parea"), r"run: method: unknown kind 'parea' \(did you mean 'parae'\?\)"),
         (lambda c: c["backbone"].update(kind="pointnet"), "backbone: unknown setting 'form'|unknown setting 'k'"),
-        (lambda c: c["method"].pop("kind"), r"method: needs a kind \(choose from: crosspoint, mm-point, parae\)"),
+        (
+            lambda c: c["method"].pop("kind"),
+            r"method: needs a kind \(choose from: classify, crosspoint, mm-point, parae\)",
+        ),
         (lambda c: c.update(method="parae"), "method: needs a kind"),
         (lambda c: c["method"].update(components=1), "run: method: components must be at least 2, got 1"),
         (lambda c: c["optim"].update(lr=-1.0), "run: optim: lr must be positive, got -1.0"),

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
-from torch import nn
 
 from pointssl import files, progress
 from pointssl.backbones.base import Backbone
 from pointssl.data.cloud import Dataset
 from pointssl.data.loader import stack
 from pointssl.errors import DataError, RunError, SettingError
+from pointssl.train.weights import digest
 from pointssl.types import CloudBatch
 
 Table = Float32[np.ndarray, "m d"]
@@ -111,18 +111,6 @@ def encode_cached(
     with files.atomic_file(path) as partial, partial.open("wb") as handle:
         np.save(handle, rows, allow_pickle=False)
     return rows
-
-
-def digest(model: nn.Module) -> str:
-    """Return a hex digest of a network: its layers, their plain settings (k, widths, slopes) and all weights."""
-    hashed = hashlib.sha256()
-    for name, module in model.named_modules():
-        plain = {k: v for k, v in vars(module).items() if isinstance(v, int | float | str | tuple) and k != "training"}
-        hashed.update(f"{name} {type(module).__qualname__} {sorted(plain.items())}\n".encode())
-    for name, tensor in model.state_dict().items():
-        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        hashed.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return hashed.hexdigest()
 
 
 def hash_of(*parts: object) -> str:

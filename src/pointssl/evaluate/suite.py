@@ -8,7 +8,7 @@ from pointssl.data.cloud import Dataset
 from pointssl.errors import SettingError, nearest
 from pointssl.evaluate import record
 from pointssl.evaluate.bench import Bench
-from pointssl.evaluate.features import Reading, digest
+from pointssl.evaluate.features import Reading
 from pointssl.evaluate.few_shot import FewShotConfig
 from pointssl.evaluate.fractions import FRACTIONS, SUBSETS
 from pointssl.evaluate.protocols import PROTOCOLS
@@ -17,6 +17,7 @@ from pointssl.evaluate.record import Conditions, Evaluation, Predicted, Score, S
 from pointssl.evaluate.splits import Splits, open_splits
 from pointssl.train import checkpoint
 from pointssl.train.config import PretrainConfig
+from pointssl.train.weights import digest
 
 DEFAULT = ("svm-fixed", "svm-cv", "svm-cv-standardised", "knn-20", "knn-1")
 """What is measured when nothing is asked for: the protocols on frozen features, which take seconds to minutes."""

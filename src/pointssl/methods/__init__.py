@@ -9,21 +9,24 @@ from typing import Any
 
 from pointssl.backbones.base import Backbone
 from pointssl.methods.base import PretextMethod
+from pointssl.methods.classify import Classify, ClassifyConfig
 from pointssl.methods.crosspoint import CrossPoint, CrossPointConfig
 from pointssl.methods.mm_point import MMPoint, MMPointConfig
 from pointssl.methods.parae import ParAE, ParAEConfig
 
-MethodConfig = ParAEConfig | MMPointConfig | CrossPointConfig
+MethodConfig = ParAEConfig | MMPointConfig | CrossPointConfig | ClassifyConfig
 METHODS: dict[str, tuple[type[Any], Callable[..., PretextMethod]]] = {
     "parae": (ParAEConfig, ParAE),
     "mm-point": (MMPointConfig, MMPoint),
     "crosspoint": (CrossPointConfig, CrossPoint),
 }
+SUPERVISED: dict[str, tuple[type[Any], Callable[..., PretextMethod]]] = {"classify": (ClassifyConfig, Classify)}
+"""What learns from labels on the same engine; no pretext tasks, and started by `train_classifier`."""
 
 
 def build_method(config: MethodConfig, backbone: Backbone) -> PretextMethod:
     """Return the method that `config` describes, around `backbone`."""
-    for settings, method in METHODS.values():
+    for settings, method in (METHODS | SUPERVISED).values():
         if isinstance(config, settings):
             return method(backbone, config)
     raise ValueError(f"config must be settings of one of {sorted(METHODS)}, got {type(config).__name__}")
@@ -31,6 +34,9 @@ def build_method(config: MethodConfig, backbone: Backbone) -> PretextMethod:
 
 __all__ = [
     "METHODS",
+    "SUPERVISED",
+    "Classify",
+    "ClassifyConfig",
     "CrossPoint",
     "CrossPointConfig",
     "MMPoint",

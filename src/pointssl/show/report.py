@@ -13,7 +13,6 @@ from pointssl.data.cloud import Dataset
 from pointssl.data.loader import stack
 from pointssl.data.open import open_dataset
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.evaluate.features import digest
 from pointssl.methods import PretextMethod
 from pointssl.show import page, panels
 from pointssl.show.evaluations import read_comparisons
@@ -23,6 +22,7 @@ from pointssl.show.scores import headline
 from pointssl.train import checkpoint
 from pointssl.train.config import DataConfig, PretrainConfig, to_json
 from pointssl.train.record import read_metrics
+from pointssl.train.weights import digest
 
 MAP_CLOUDS = 800
 """Clouds on the maps; more would take minutes to arrange and hide one another."""

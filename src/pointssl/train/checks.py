@@ -1,5 +1,6 @@
 """What is refused before any work is done: folders that hold something else, data and settings that cannot work."""
 
+import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from pointssl.data.cloud import Dataset
 from pointssl.data.loader import Pictures
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.methods import PretextMethod
+from pointssl.methods import SUPERVISED, PretextMethod
 from pointssl.train.checkpoint import read_config
 from pointssl.train.config import PretrainConfig
 
@@ -20,7 +21,15 @@ _LOOKED_AT = 64
 
 def resume_command(run: Path) -> str:
     """Return what to type to take a run up again."""
-    return f"pointssl pretrain --resume {shlex.quote(str(run))}"
+    return f"pointssl {'train' if is_supervised(run) else 'pretrain'} --resume {shlex.quote(str(run))}"
+
+
+def is_supervised(run: Path) -> bool:
+    """Whether a run learns from labels; False for what is no run."""
+    try:
+        return json.loads((run / "config.json").read_text(encoding="utf-8"))["method"]["kind"] in SUPERVISED
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def check_folder(run: Path, config: PretrainConfig, *, resume: bool) -> None:
@@ -91,6 +100,8 @@ def check_same_data(record: Mapping[str, Any], now: Mapping[str, Any], run: Path
             f"{run} was begun with other clouds: {before.get('name')} with {before.get('clouds')}, now "
             f"{now['data']['name']} with {now['data']['clouds']}; bring the old data back or start another run"
         )
+    if before.get("views") != now["data"].get("views"):
+        raise DataError(f"{run} was begun with other views; bring the old ones back or start another run")
 
 
 def pictures_for(method: PretextMethod, dataset: Dataset, config: PretrainConfig) -> Pictures | None:
@@ -105,8 +116,7 @@ def pictures_for(method: PretextMethod, dataset: Dataset, config: PretrainConfig
         if kind == "color":
             raise SettingError("method.pictures.kind is color, but points have no colours to draw; give data.views")
         return None
-    from pointssl.data.views import check_views, open_views, rows_of
+    from pointssl.data.views import check_views, open_views
 
     views = open_views(source)
-    check_views(views, dataset, method.views, kind=kind)
-    return Pictures(views, rows_of(views, dataset), method.views)
+    return Pictures(views, check_views(views, dataset, method.views, kind=kind), method.views)

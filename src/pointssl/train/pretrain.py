@@ -1,7 +1,7 @@
 """One call from settings and clouds to a finished encoder, which can be stopped and taken up again at any step."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,7 @@ def pretrain(
     dataset: Dataset | None = None,
     backbone: Backbone | None = None,
     method: PretextMethod | None = None,
+    notes: Mapping[str, Any] | None = None,
     resume: bool = False,
     device: str | None = None,
 ) -> Path:
@@ -49,6 +50,7 @@ def pretrain(
         dataset: read in place of `config.data.source`.
         backbone: trained in place of `config.backbone`; `load` then needs the same network again.
         method: trained in place of `config.method` and its backbone, as for an image encoder of one's own.
+        notes: JSON values to keep in the run's record beside its circumstances.
         resume: go on from the last whole checkpoint; the result is the one of a run that was never stopped.
         device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
 
@@ -67,7 +69,7 @@ def pretrain(
             return run
         parts = prepare(config, dataset, backbone, runtime, method)
         with _disk_full_explained(run):
-            record = _begin(run, parts)
+            record = _begin(run, parts, notes or {})
             with stop_signal() as signal:
                 _train(parts, run, record, signal)
             if runtime.is_main:
@@ -124,10 +126,12 @@ def prepare(
     return Parts(config=config, runtime=runtime, dataset=dataset, batches=batches, state=state, total=total)
 
 
-def _begin(run: Path, parts: Parts) -> dict[str, Any]:
+def _begin(run: Path, parts: Parts, notes: Mapping[str, Any]) -> dict[str, Any]:
     """Write the run's settings and record, or check and extend those that are there."""
     runtime, config = parts.runtime, parts.config
-    record = circumstances(parts.dataset, config.seed, runtime.device, runtime.world)
+    record = circumstances(parts.dataset, config.seed, runtime.device, runtime.world) | dict(notes)
+    if parts.batches.pictures is not None:
+        record["data"]["views"] = parts.batches.pictures.fingerprint
     if (run / "record.json").is_file():
         now, record = record, read_json(run / "record.json")
         checks.check_same_data(record, now, run)

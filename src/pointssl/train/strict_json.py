@@ -15,7 +15,7 @@ from cattrs.gen import make_dict_structure_fn
 
 from pointssl.backbones import BACKBONES, BackboneConfig
 from pointssl.errors import SettingError, nearest
-from pointssl.methods import METHODS, MethodConfig
+from pointssl.methods import METHODS, SUPERVISED, MethodConfig
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(float, _structure_float)
     converter.register_structure_hook(bool, lambda v, _: _exactly(v, "true or false", isinstance(v, bool), bool))
     converter.register_structure_hook(str, lambda v, _: _exactly(v, "a text", isinstance(v, str)))
-    for union, table in ((MethodConfig, METHODS), (BackboneConfig, BACKBONES)):
+    for union, table in ((MethodConfig, METHODS | SUPERVISED), (BackboneConfig, BACKBONES)):
         kinds = {name: settings for name, (settings, _) in cast(dict[str, tuple[type, type]], table).items()}
         _register_tagged(converter, union, kinds)
     return converter

@@ -1,5 +1,6 @@
 """Tensors to one safetensors file and back, and a readable account of what does not fit a network."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,6 +52,18 @@ def key_report(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str
     extra = [name for name in found if name not in wanted]
     parts = (("of another shape", shapes), ("missing", missing), ("unknown", extra))
     return "; ".join(f"{len(names)} {what} ({_some(names)})" for what, names in parts if names)
+
+
+def digest(model: nn.Module) -> str:
+    """Return a hex digest of a network: its layers, their plain settings (k, widths, slopes) and all weights."""
+    hashed = hashlib.sha256()
+    for name, module in model.named_modules():
+        plain = {k: v for k, v in vars(module).items() if isinstance(v, int | float | str | tuple) and k != "training"}
+        hashed.update(f"{name} {type(module).__qualname__} {sorted(plain.items())}\n".encode())
+    for name, tensor in model.state_dict().items():
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        hashed.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return hashed.hexdigest()
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str]) -> dict[str, Tensor]:
