@@ -20,6 +20,7 @@ from pointssl.app.recipes import recipe
 from pointssl.evaluate.record import Evaluation, versions
 from pointssl.evaluate.suite import evaluate
 from pointssl.files import write_json
+from pointssl.methods import ParAEConfig
 from pointssl.ops import stats
 from pointssl.train.checkpoint import read_json
 from pointssl.train.config import PretrainConfig, to_json
@@ -82,6 +83,8 @@ def settings(options: Options, source: str, seed: int) -> PretrainConfig:
     base = recipe(options.recipe)
     config = replace(base, data=replace(base.data, source=source, split="train"), seed=seed, compile=options.compile)
     if options.components is not None:
+        if not isinstance(config.method, ParAEConfig):
+            raise SystemExit(f"--components is a setting of ParAE, not of {options.recipe}")
         config = replace(config, method=replace(config.method, components=options.components))
     return config if options.epochs is None else replace(config, epochs=options.epochs)
 

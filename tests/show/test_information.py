@@ -5,7 +5,7 @@ import math
 from pointssl.show.information import information_picture, label, last_values, tracked
 
 
-def lines(**ends: float) -> list[dict[str, float | int | None]]:
+def lines(**ends: float) -> list[dict[str, float]]:
     """Return forty logged steps in which every bound rises in a straight line to its end."""
     return [
         {"step": step, "loss": 1.0} | {name: end * step / 40 for name, end in ends.items()} for step in range(1, 41)

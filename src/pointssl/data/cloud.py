@@ -63,5 +63,9 @@ class Views(Protocol):
     def count(self) -> int:
         """Pictures of each object."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest that changes when the pictures do."""
+
     def views(self, row: int, which: Int64[np.ndarray, " v"]) -> UInt8[np.ndarray, "v c h w"]:
         """Return pictures `which` of object `row`."""

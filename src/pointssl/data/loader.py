@@ -136,6 +136,7 @@ class Pictures:
     def __init__(self, views: Views, row: Int64[np.ndarray, " c"], count: int) -> None:
         """Read `count` views per cloud; cloud i of the data set is object `row[i]` of `views`."""
         self._views, self._row, self._count = views, row, count
+        self.fingerprint = views.fingerprint
 
     def batch(self, clouds: Int64[np.ndarray, " b"], seed: int) -> UInt8[np.ndarray, "b v c h w"]:
         """Return different views of each cloud, drawn by (seed, cloud) alone."""
@@ -180,7 +181,7 @@ class Batches:
         self._dataset, self._points, self._seed = dataset, points, seed
         self._normalise, self._allow_repeats = normalise, allow_repeats
         self._augment = None if augment is None or augment.is_none else augment
-        self._pictures = pictures
+        self.pictures = pictures
 
     def indices(self, step: int) -> Int64[np.ndarray, " b"]:
         """Return which clouds this process reads at `step`."""
@@ -199,8 +200,8 @@ class Batches:
             normalise=self._normalise,
             allow_repeats=self._allow_repeats,
         )
-        if self._pictures is not None:
-            chosen = self._pictures.batch(batch.index.numpy(), seed_of(self._seed, 5, step // self.steps_per_epoch))
+        if self.pictures is not None:
+            chosen = self.pictures.batch(self.indices(step), seed_of(self._seed, 5, step // self.steps_per_epoch))
             batch = replace(batch, views=torch.from_numpy(chosen))
         if self._augment is None:
             return batch

@@ -1,0 +1,141 @@
+"""What each part of MM-Point is worth here: number of views, terms, heads, levels of augmentation, temperature, batch.
+
+Every variant changes one thing of the base (4 views, both terms, a pair of heads per view, nested levels) and is
+pre-trained on the same clouds, views, steps and seeds of `psb-shrec12`; the frozen encoder's linear SVM (standardised,
+C by cross-validation) is scored on the test clouds. Small on purpose: PointNet, 256 points. Writes
+`results/ablate-mm-point.json`; finished runs lie in `runs/ablate-mm-point/` and are not done again.
+
+    POINTSSL_DATA=... python benchmarks/ablate_mm_point.py --seeds 0 1 2
+"""
+
+import os
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+import numpy as np
+import tyro
+
+from pointssl.evaluate import probe
+from pointssl.evaluate.features import Reading, encode
+from pointssl.evaluate.record import versions
+from pointssl.evaluate.splits import open_splits
+from pointssl.files import write_json
+from pointssl.methods import MMPointConfig
+from pointssl.ops import stats
+from pointssl.train.checkpoint import load, read_json
+from pointssl.train.config import PretrainConfig, to_json
+from pointssl.train.pretrain import pretrain
+from pretext import METHODS, PROBES, RESULTS, VIEWS, make_views, settings
+
+RUNS = Path("runs/ablate-mm-point")
+VARIANTS: dict[str, dict[str, Any]] = {
+    "base": {},
+    "1 view": {"views": 1},
+    "2 views": {"views": 2},
+    "8 views": {"views": 8},
+    "8 views, mean over views": {"views": 8, "over_views": "mean"},
+    "intra alone": {"inter": 0.0},
+    "inter alone": {"intra": 0.0},
+    "one pair of heads for all": {"heads": "single"},
+    "two heads": {"heads": "two_head"},
+    "all views weakest": {"levels": "weakest"},
+    "all views strongest": {"levels": "strongest"},
+    "levels at random": {"levels": "random"},
+    "no negatives of one's own kind": {"own_kind": False},
+    "temperature 0.2": {"temperature": 0.2},
+}
+"""Name to what differs from the base."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run per variant and seed."""
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    """Which ones; those that are not run but lie there are gathered all the same."""
+    epochs: float = 4.0
+    """Of every run."""
+    points: int = 256
+    """Per cloud in pre-training; the probe reads 1,024."""
+
+
+def main(options: Options) -> None:
+    """Train, score, gather."""
+    data = Path(os.environ["POINTSSL_DATA"])
+    make_views(data)
+    for seed in options.seeds:
+        for name in options.variants:
+            one(data, name, seed, options)
+    gather(options)
+
+
+def one(data: Path, name: str, seed: int, options: Options) -> None:
+    """Pre-train and score one variant, unless that was done before."""
+    folder = RUNS / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
+    scores = folder.with_suffix(".json")
+    if scores.is_file():
+        return
+    config = variant(name, seed, str(data / "psb-shrec12"), options)
+    pretrain(config, folder, resume=(folder / "config.json").is_file())
+    splits, reading = open_splits(str(data / "psb-shrec12")), Reading(points=1024)
+    train, test = (encode(load(folder), part, reading, seed=seed) for part in (splits.train, splits.test))
+    fitted = probe.fit_predict(train, splits.train_labels, test, PROBES["svm-cv-standardised"], seed=seed)
+    right = (fitted.predictions == splits.test_labels).astype(int).tolist()
+    validation = max(accuracy for _, accuracy in fitted.validation)
+    finished = read_json(folder / "record.json").get("finished")
+    write_json(scores, {"name": name, "seed": seed, "right": right, "validation": validation, "finished": finished})
+
+
+def variant(name: str, seed: int, source: str, options: Options) -> PretrainConfig:
+    """Return the settings of one run."""
+    base = settings("pointnet", "mm-point", seed, source, epochs=options.epochs, points=options.points)
+    method = METHODS["mm-point"]
+    assert isinstance(method, MMPointConfig)
+    views = None if VARIANTS[name].get("inter") == 0.0 else str(VIEWS)
+    return replace(base, method=replace(method, **VARIANTS[name]), data=replace(base.data, views=views))
+
+
+def gather(options: Options) -> None:
+    """Write accuracy with its interval over test clouds, and the paired difference to the base on the same seeds."""
+    found = [read_json(path) for path in sorted(RUNS.glob("*.json"))]
+    base = {one["seed"]: np.array(one["right"], dtype=float) for one in found if one["name"] == "base"}
+    rows: list[dict[str, Any]] = []
+    for name, changes in VARIANTS.items():
+        mine = {one["seed"]: np.array(one["right"], dtype=float) for one in found if one["name"] == name}
+        if not mine:
+            continue
+        clouds = np.mean(list(mine.values()), axis=0)
+        both = sorted(mine.keys() & base.keys())
+        seconds = [one["finished"]["seconds"] for one in found if one["name"] == name and one["finished"]]
+        row: dict[str, Any] = {
+            "name": name,
+            "changes": changes,
+            "seeds": sorted(mine),
+            "values": [float(one.mean()) for one in mine.values()],
+            "validation": [one["validation"] for one in found if one["name"] == name],
+            "seconds": seconds,
+            "accuracy": asdict(stats.bootstrap(clouds)),
+        }
+        if name != "base" and both:
+            ours, theirs = (np.mean([arm[seed] for seed in both], axis=0) for arm in (mine, base))
+            row["against_base"] = asdict(stats.paired_permutation(ours, theirs))
+        rows.append(row)
+    shown = to_json(variant("base", 0, "psb-shrec12", options))
+    shown["data"]["views"] = "views of psb-shrec12/meshes.npz"
+    command = "python benchmarks/ablate_mm_point.py " + " ".join(sys.argv[1:])
+    write_json(
+        RESULTS / "ablate-mm-point.json", {"command": command, "settings": shown, "versions": versions(), "rows": rows}
+    )
+    for row in rows:
+        gain = f"{100 * row['against_base']['difference']:+5.1f}" if "against_base" in row else ""
+        print(f"{row['name']:32} {100 * row['accuracy']['mean']:5.1f}  {gain}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
