@@ -1,0 +1,189 @@
+"""One call from settings and labelled clouds to a scored classifier, from scratch or from a pre-trained encoder.
+
+It trains on the engine of pre-training (`pretrain.py`), so a stopped run is taken up to the same bits, and every arm of
+a comparison gets the same recipe, order, points and head. Beside what every run folder holds:
+
+    run/record.json    `training`: the encoder it started from with the digest of its weights, which labels, the classes
+    run/scores.json    accuracy after the last epoch, and every prediction
+"""
+
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from pointssl.backbones import Backbone, build_backbone
+from pointssl.data import division
+from pointssl.data.cloud import Dataset
+from pointssl.errors import DataError, RunError, SettingError
+from pointssl.files import write_json
+from pointssl.methods import Classify, ClassifyConfig
+from pointssl.methods.classify import CloudClassifier
+from pointssl.train.checkpoint import existing, latest, load, load_method, read_config, read_json
+from pointssl.train.checks import differences, is_supervised
+from pointssl.train.config import PretrainConfig
+from pointssl.train.labels import LabelConfig, divide
+from pointssl.train.pretrain import pretrain
+from pointssl.train.scores import score
+from pointssl.train.weights import digest, key_report
+
+
+def train_classifier(
+    config: PretrainConfig,
+    out: Path | str,
+    *,
+    data: tuple[Dataset, Dataset] | None = None,
+    labels: LabelConfig | None = None,
+    start_from: Path | str | Backbone | None = None,
+    resume: bool = False,
+    device: str | None = None,
+) -> Path:
+    """Train a classifier, score it, and return the run's folder.
+
+    Args:
+        config: every setting; `config.method` must be a `ClassifyConfig`, whose 0 classes become the data's.
+        out: the run folder; must be new, or with `resume` one that was begun with the same settings.
+        data: training and test clouds, in place of those of `config.data.source`; a set without a test split has a
+            fifth of every class held out.
+        labels: how many of the labels, and which clouds are scored on.
+        start_from: a run, checkpoint, encoder folder or hub name whose encoder's weights training starts from, or the
+            encoder itself; from scratch without.
+        resume: go on from the last whole checkpoint; the result is the one of a run that was never stopped.
+        device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
+
+    Raises:
+        SettingError: settings that cannot work together, or a start from an encoder with other settings.
+        DataError: clouds or labels that cannot be used.
+        RunError: `out` exists, cannot be resumed, or `start_from` holds no encoder.
+        Interrupted, TrainingStopped, DiskFullError: as `pretrain`.
+    """
+    run, labels = Path(out), labels or LabelConfig()
+    if not isinstance(config.method, ClassifyConfig):
+        raise SettingError(
+            f"a classifier needs the method classify, got {type(config.method).__name__.removesuffix('Config')}; "
+            "`pointssl recipes` lists the recipes of `pointssl train`"
+        )
+    splits = divide(config.data.source if data is None else data, labels)
+    method, names = _fitted(config.method, splits)
+    # What is kept must name the clouds that were learned from, whatever split the settings were written for.
+    config = replace(config, method=method, data=replace(config.data, split="train"))
+    before = _training_of(run) if resume else None
+    built = _classifier(config)
+    start = _start(built, config, start_from, before, run)
+    notes: dict[str, Any] = {"start": start, "labels": asdict(labels), "classes": list(names)}
+    notes["scored_on"] = {"data": splits.test.name, "clouds": len(splits.test), "fingerprint": splits.test.fingerprint}
+    if before is not None:
+        _check_same(before, notes, run)
+    if not (run / "scores.json").is_file() or not resume:
+        kept = {"training": before or notes}
+        pretrain(config, run, dataset=splits.train, method=built, notes=kept, resume=resume, device=device)
+        if _is_main():
+            which = "validation" if labels.validate else "test"
+            made = score(load_classifier(run), splits, config.data, classes=names, scored_on=which, device=device)
+            write_json(run / "scores.json", asdict(made))
+    return run
+
+
+def resume_classifier(run: Path | str, *, device: str | None = None) -> Path:
+    """Go on with a run that was stopped; its settings, labels and start are its own. Raises as `train_classifier`."""
+    folder = Path(run)
+    if not is_supervised(folder):
+        raise RunError(f"{folder} is no run of `pointssl train`; start one with: pointssl train RECIPE --out RUN")
+    before = _training_of(folder)
+    labels = LabelConfig() if before is None else LabelConfig(**before["labels"])
+    return train_classifier(read_config(folder), folder, labels=labels, resume=True, device=device)
+
+
+def load_classifier(run: Path | str) -> CloudClassifier:
+    """Return a run's classifier, clouds (b, n, 3) to logits (b, k), on the CPU and in evaluation mode.
+
+    It has `backbone`, `head` and `classes`, the names in the order of the logits. Raises `RunError`.
+    """
+    method = load_method(run)
+    if not isinstance(method, Classify):
+        raise RunError(f"{run} holds no classifier but an encoder; train one with: pointssl train RECIPE --from {run}")
+    record = read_json(existing(run) / "record.json")
+    names = record.get("training", {}).get("classes", ())
+    return CloudClassifier(method.backbone, method.head, tuple(names)).eval()
+
+
+def _fitted(method: ClassifyConfig, splits: division.Splits) -> tuple[ClassifyConfig, tuple[str, ...]]:
+    """Return the settings with the data's number of classes, and the names of those; refuse any other number."""
+    names = splits.train.classes
+    classes = len(names) or int(max(splits.train_labels.max(), splits.test_labels.max())) + 1
+    if method.classes not in (0, classes):
+        raise DataError(
+            f"method.classes is {method.classes}, but {splits.train.name} has {classes} classes; leave it out, or give "
+            "the data it was meant for"
+        )
+    return replace(method, classes=classes), names
+
+
+def _classifier(config: PretrainConfig) -> Classify:
+    """Build the classifier from the run's seed: whatever encoder it starts from, the head is the same."""
+    assert isinstance(config.method, ClassifyConfig)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return Classify(build_backbone(config.backbone), config.method)
+
+
+def _start(
+    built: Classify,
+    config: PretrainConfig,
+    start_from: Path | str | Backbone | None,
+    before: dict[str, Any] | None,
+    run: Path,
+) -> dict[str, str] | None:
+    """Give `built` the weights it starts from, and return what the record says of them; None from scratch."""
+    if start_from is None and before is not None and before["start"] is not None:
+        if latest(run) is not None:  # they are in the checkpoint already
+            kept: dict[str, str] = before["start"]
+            return kept
+        start_from = str(before["start"]["from"])
+    if start_from is None:
+        return None
+    if isinstance(start_from, Backbone):
+        encoder, name = start_from, type(start_from).__name__
+        report = key_report(built.backbone.state_dict(), encoder.state_dict())
+        if report:
+            raise SettingError(f"start_from does not fit the settings' encoder: {report}; change backbone to fit it")
+    else:
+        other = list(differences(read_config(start_from).backbone, config.backbone, "backbone"))
+        if other:
+            raise SettingError(
+                f"the encoder of {start_from} has other settings than this run's: {'; '.join(other)}; give the run the "
+                "same ones"
+            )
+        with torch.random.fork_rng(devices=[]):  # reading builds a network, which draws weights
+            encoder, name = load(start_from), str(start_from)
+    built.backbone.load_state_dict(encoder.state_dict())
+    return {"from": name, "digest": digest(encoder)}
+
+
+def _training_of(run: Path) -> dict[str, Any] | None:
+    """Return what a run's record says of its start and labels; None where it was not begun."""
+    if not (run / "record.json").is_file():
+        return None
+    kept = read_json(run / "record.json").get("training")
+    if not isinstance(kept, dict):
+        raise RunError(f"{run} is no run of `pointssl train`: its record.json says nothing of labels")
+    return kept
+
+
+def _check_same(before: dict[str, Any], now: dict[str, Any], run: Path) -> None:
+    """Refuse to go on with another start, other labels or other test clouds than the run began with."""
+    was, is_now = (kept["start"] and kept["start"]["digest"] for kept in (before, now))
+    if was != is_now:
+        came = "from scratch" if before["start"] is None else f"from the encoder of {before['start']['from']}"
+        raise RunError(f"{run} was begun {came}, not from these weights; start another run with --out")
+    for what in ("labels", "classes", "scored_on"):
+        if before[what] != now[what]:
+            raise DataError(f"{run} was begun with other {what}: {before[what]}, now {now[what]}; start another run")
+
+
+def _is_main() -> bool:
+    """Whether this process writes; asked after training, when the processes may have parted already."""
+    return (dist.get_rank() if dist.is_initialized() else int(os.environ.get("RANK", "0"))) == 0
