@@ -18,11 +18,12 @@ from pointssl.data.cloud import Dataset
 from pointssl.errors import RunError, SettingError
 from pointssl.interpret import max_pooled, memory, table
 from pointssl.interpret.config import InteractConfig
-from pointssl.interpret.network import check_classes, check_steady, digest, evaluating, logits_of
+from pointssl.interpret.network import check_classes, check_steady, evaluating, logits_of
 from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.table import InteractionTable
 from pointssl.interpret.values import masked_answers, require_finite
 from pointssl.ops.coalitions import all_coalitions, score
+from pointssl.train.weights import digest
 
 CHUNK = 8
 """Clouds whose values are written together: what a stop in between can cost at most."""

@@ -1,6 +1,5 @@
 """What is asked of a classifier before it is believed: finite logits, the same ones twice, for the classes at hand."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -72,15 +71,3 @@ def check_classes(name: str, outputs: int, own: Sequence[str], data: str, classe
         raise DataError(
             f"{name} tells {outputs} classes apart, but {data} has {there}; give the data it was trained on"
         )
-
-
-def digest(network: nn.Module) -> str:
-    """Return a hex digest of a network: its layers, their plain settings and all weights."""
-    hashed = hashlib.sha256()
-    for name, part in network.named_modules():
-        plain = {k: v for k, v in vars(part).items() if isinstance(v, int | float | str | tuple) and k != "training"}
-        hashed.update(f"{name} {type(part).__qualname__} {sorted(plain.items())}\n".encode())
-    for name, tensor in network.state_dict().items():
-        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        hashed.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return hashed.hexdigest()
