@@ -102,7 +102,7 @@ def interpret(
 
 def load(runs: Sequence[Path]) -> dict[str, "nn.Module"]:
     """Return the classifiers by the names of their folders, made different where two are the same."""
-    from pointssl.train.classifier import load_classifier  # type: ignore[import-not-found,unused-ignore]
+    from pointssl.train.classifier import load_classifier
 
     if not runs:
         raise SettingError("name at least one run of a classifier: pointssl interpret RUN --data PATH")

@@ -27,7 +27,7 @@ from pointssl.ops import pairs, shapley
 class Effort:
     """How much is sampled per cloud."""
 
-    orders: int = 20
+    orders: int = 100
     """Random orders of arrival for Shapley values; 2 (regions + 1) masked clouds each."""
     pairs: int = 30
     """Random pairs of regions."""
