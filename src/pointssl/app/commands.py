@@ -29,6 +29,10 @@ def run(name: str, words: Sequence[str]) -> None:
         data_commands.run(words)
     elif name == "pretrain":
         _pretrain(list(words))
+    elif name == "train":
+        from pointssl.app import train_commands
+
+        train_commands.run(words)
     else:
         flags.call(COMMANDS[name], words, f"pointssl {name}")
 
@@ -63,6 +67,7 @@ def _pretrain(words: list[str]) -> None:
     from pointssl.app.recipes import RECIPES, recipe
     from pointssl.train import pretrain
     from pointssl.train.checkpoint import read_config
+    from pointssl.train.checks import is_supervised, resume_command
 
     if any(word.split("=")[0] == "--resume" for word in words):
         again = flags.change(Resume(resume=Path()), words, "pointssl pretrain")
@@ -70,6 +75,8 @@ def _pretrain(words: list[str]) -> None:
             raise RunError(
                 f"{again.resume} is no run that was begun; start one with: pointssl pretrain RECIPE --out RUN"
             )
+        if is_supervised(again.resume):
+            raise RunError(f"{again.resume} learns from labels; go on with: {resume_command(again.resume)}")
         _finished(pretrain.pretrain(read_config(again.resume), again.resume, resume=True, device=again.device))
         return
     if not words or words[0].startswith("-"):
@@ -99,8 +106,9 @@ def _finished(folder: Path) -> None:
 
 
 def recipes() -> None:
-    """List the settings that `pretrain` can start from."""
+    """List the settings that `pretrain` and `train` can start from."""
     from pointssl.app.recipes import RECIPES
+    from pointssl.app.train_commands import recipe_table
 
     table = Table("recipe", "method", "encoder", "points", "batch", "epochs", box=None, pad_edge=False)
     for name, config in RECIPES.items():
@@ -109,6 +117,8 @@ def recipes() -> None:
             name, method, encoder, *(f"{v:g}" for v in (config.data.points, config.data.batch, config.epochs))
         )
     console.print(table)
+    _print("\nfor `pointssl train`:")
+    console.print(recipe_table())
 
 
 def demo(*, data: str | None = None, out: Path = Path("demo"), seconds: float = 75.0, seed: int = 0) -> None:

@@ -16,8 +16,8 @@ import torch
 import torch.distributed as dist
 
 from pointssl.backbones import Backbone, build_backbone
-from pointssl.data import division
 from pointssl.data.cloud import Dataset
+from pointssl.data.division import Splits
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.files import write_json
 from pointssl.methods import Classify, ClassifyConfig
@@ -61,15 +61,8 @@ def train_classifier(
         Interrupted, TrainingStopped, DiskFullError: as `pretrain`.
     """
     run, labels = Path(out), labels or LabelConfig()
-    if not isinstance(config.method, ClassifyConfig):
-        raise SettingError(
-            f"a classifier needs the method classify, got {type(config.method).__name__.removesuffix('Config')}; "
-            "`pointssl recipes` lists the recipes of `pointssl train`"
-        )
-    splits = divide(config.data.source if data is None else data, labels)
-    method, names = _fitted(config.method, splits)
-    # What is kept must name the clouds that were learned from, whatever split the settings were written for.
-    config = replace(config, method=method, data=replace(config.data, split="train"))
+    config, splits = fitted(config, data, labels)
+    names = splits.train.classes
     before = _training_of(run) if resume else None
     built = _classifier(config)
     start = _start(built, config, start_from, before, run)
@@ -85,6 +78,29 @@ def train_classifier(
             made = score(load_classifier(run), splits, config.data, classes=names, scored_on=which, device=device)
             write_json(run / "scores.json", asdict(made))
     return run
+
+
+def fitted(
+    config: PretrainConfig, data: tuple[Dataset, Dataset] | None, labels: LabelConfig
+) -> tuple[PretrainConfig, Splits]:
+    """Return the settings with the data's number of classes, and the clouds; raises as `train_classifier`."""
+    method = config.method
+    if not isinstance(method, ClassifyConfig):
+        raise SettingError(
+            f"a classifier needs the method classify, got {type(method).__name__.removesuffix('Config')}; "
+            "`pointssl recipes` lists the recipes of `pointssl train`"
+        )
+    splits = divide(config.data.source if data is None else data, labels)
+    highest = int(max(splits.train_labels.max(), splits.test_labels.max()))
+    classes = len(splits.train.classes) or highest + 1
+    if method.classes not in (0, classes):
+        raise DataError(
+            f"method.classes is {method.classes}, but {splits.train.name} has {classes} classes; leave it out, or give "
+            "the data it was meant for"
+        )
+    # What is kept must name the clouds that were learned from, whatever split the settings were written for.
+    reading = replace(config.data, split="train")
+    return replace(config, method=replace(method, classes=classes), data=reading), splits
 
 
 def resume_classifier(run: Path | str, *, device: str | None = None) -> Path:
@@ -108,18 +124,6 @@ def load_classifier(run: Path | str) -> CloudClassifier:
     record = read_json(existing(run) / "record.json")
     names = record.get("training", {}).get("classes", ())
     return CloudClassifier(method.backbone, method.head, tuple(names)).eval()
-
-
-def _fitted(method: ClassifyConfig, splits: division.Splits) -> tuple[ClassifyConfig, tuple[str, ...]]:
-    """Return the settings with the data's number of classes, and the names of those; refuse any other number."""
-    names = splits.train.classes
-    classes = len(names) or int(max(splits.train_labels.max(), splits.test_labels.max())) + 1
-    if method.classes not in (0, classes):
-        raise DataError(
-            f"method.classes is {method.classes}, but {splits.train.name} has {classes} classes; leave it out, or give "
-            "the data it was meant for"
-        )
-    return replace(method, classes=classes), names
 
 
 def _classifier(config: PretrainConfig) -> Classify:

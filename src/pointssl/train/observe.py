@@ -8,6 +8,7 @@ import numpy as np
 
 from pointssl.data.cloud import Dataset
 from pointssl.data.loader import stack
+from pointssl.methods import ClassifyConfig
 from pointssl.progress import Bar, console
 from pointssl.train.config import PretrainConfig
 from pointssl.train.loop import Step
@@ -41,7 +42,7 @@ class Observer:
         self._metrics = Metrics(run, done)
         self._since, self._last = time.monotonic(), done
         self._rate = 0.0
-        self._line = Bar("pre-training", total, done)
+        self._line = Bar("training" if isinstance(config.method, ClassifyConfig) else "pre-training", total, done)
 
     def see(self, step: Step, epoch: float) -> None:
         """Take note of one healthy step, which was update `step.index + 1` of the run."""

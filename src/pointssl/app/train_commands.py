@@ -1,0 +1,113 @@
+"""The command `pointssl train`: supervised classification, from scratch or from any run's encoder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+from rich.table import Table
+from tyro.conf import AvoidSubcommands, arg
+
+from pointssl.app import flags
+from pointssl.app.train_recipes import TRAIN_RECIPES, train_recipe
+from pointssl.errors import SettingError
+from pointssl.progress import make_console, say
+from pointssl.train.config import PretrainConfig
+from pointssl.train.labels import LabelConfig
+
+console = make_console()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train a classifier on labelled clouds and score it on the test clouds; the settings start from the recipe's."""
+
+    config: Annotated[AvoidSubcommands[PretrainConfig], arg(name="")]
+    """The recipe's settings, every one of which can be changed."""
+    labels: Annotated[LabelConfig, arg(name="")] = field(default_factory=LabelConfig)
+    """Which clouds are learned from and scored on."""
+    data: str | None = None
+    """The clouds: a store, folder or file, `synthetic`, or NAME:PATH; short for --data.source."""
+    start_from: Annotated[str | None, arg(name="from")] = None
+    """A run, checkpoint, encoder folder or hub name whose encoder training starts from; from scratch without."""
+    out: Path | None = None
+    """Folder of the run; runs/RECIPE by default."""
+    device: str | None = None
+    """`cpu`, `cuda` or `cuda:1`; by default the GPU where there is one."""
+    dry_run: bool = False
+    """Take a few real steps, say what the whole run costs, and write nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeTrain:
+    """Go on with a run that was stopped; its settings, labels and starting encoder are its own."""
+
+    resume: Path
+    """Folder of the run."""
+    device: str | None = None
+    """`cpu`, `cuda` or `cuda:1`; by default the GPU where there is one."""
+
+
+def run(words: Sequence[str]) -> None:
+    """Run `train RECIPE ...` or `train --resume RUN`."""
+    from pointssl.train.classifier import resume_classifier, train_classifier
+
+    if any(word.split("=")[0] == "--resume" for word in words):
+        again = flags.change(ResumeTrain(resume=Path()), words, "pointssl train")
+        _finished(resume_classifier(again.resume, device=again.device))
+        return
+    if not words or words[0].startswith("-"):
+        if {"-h", "--help"} & set(words):
+            say("usage: pointssl train RECIPE [--data PATH] [--from RUN] [--out RUN] [settings]\n", console)
+            say("       pointssl train --resume RUN\n", console)
+            console.print(recipe_table())
+            say("\n`pointssl train RECIPE --help` lists the settings and their values in the recipe.", console)
+            raise SystemExit(0)
+        names = ", ".join(TRAIN_RECIPES)
+        raise SettingError(f"name a recipe first: pointssl train RECIPE --data PATH (one of: {names})")
+    name = words[0]
+    given = flags.change(Train(config=train_recipe(name)), words[1:], f"pointssl train {name}")
+    config = given.config
+    if given.data is not None:
+        config = replace(config, data=replace(config.data, source=given.data))
+    if given.dry_run:
+        from pointssl.train.classifier import fitted
+        from pointssl.train.estimate import estimate
+
+        config, splits = fitted(config, None, given.labels)
+        table = Table("", "", show_header=False, box=None, pad_edge=False)
+        for row in estimate(config, dataset=splits.train, device=given.device).table():
+            table.add_row(*row)
+        console.print(table)
+        return
+    out = given.out or Path("runs") / name
+    _finished(train_classifier(config, out, labels=given.labels, start_from=given.start_from, device=given.device))
+
+
+def recipe_table() -> Table:
+    """Return what `train` can start from, as a table."""
+    table = Table("recipe", "loss", "encoder", "points", "batch", "epochs", box=None, pad_edge=False)
+    for name, config in TRAIN_RECIPES.items():
+        with_loss = getattr(config.method, "interaction", None) is not None
+        table.add_row(
+            name,
+            "classes + interaction" if with_loss else "classes",
+            type(config.backbone).__name__.removesuffix("Config"),
+            *(f"{value:g}" for value in (config.data.points, config.data.batch, config.epochs)),
+        )
+    return table
+
+
+def _finished(folder: Path) -> None:
+    from pointssl.train.scores import read_scores
+
+    scores = read_scores(folder)
+    where = f"{scores.clouds} {scored(scores.scored_on)} clouds of {scores.data}"
+    say(f"accuracy: {scores.accuracy:.4f} on {where} (mean of classes {scores.class_accuracy:.4f})", console)
+    say(f"scores:   {folder / 'scores.json'}", console)
+    say(f"next:     pointssl interpret {folder} --data SET    and    pointssl report {folder}", console)
+
+
+def scored(on: str) -> str:
+    """Return what the clouds are called that a classifier was scored on."""
+    return "test" if on == "test" else "held-out training"
