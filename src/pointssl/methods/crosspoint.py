@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from pointssl.backbones.base import Backbone
@@ -83,12 +84,15 @@ class CrossPoint(PretextMethod):
         }
         return StepOutput(loss=intra + inter, logs=logs)
 
-    def _see(self, batch: CloudBatch, draws: Draws) -> Tensor:
-        """Return the projected view of every cloud."""
+    def change(self, views: Float[Tensor, "b v c h w"], draws: Draws) -> Float[Tensor, "b v c h w"]:
+        """Return the views as the image encoder is to see them, in [0, 1]."""
         kind = self.config.pictures.kind
-        views = pictures(batch, 1, self.config.pictures, draws)
         always = torch.ones(views.shape[:2], device=views.device)
         on = {change: always.bool() for change in CHANGES if change in ATOMS[kind]}
-        vectors: Tensor = self.image(standardise(augment_views(views, on, always, kind, draws))[:, 0])
-        projected: Tensor = self.image_head(vectors)
+        return augment_views(views, on, always, kind, draws)
+
+    def _see(self, batch: CloudBatch, draws: Draws) -> Tensor:
+        """Return the projected view of every cloud."""
+        views = self.change(pictures(batch, 1, self.config.pictures, draws), draws)
+        projected: Tensor = self.image_head(self.image(standardise(views)[:, 0]))
         return projected

@@ -116,8 +116,9 @@ class MMPoint(PretextMethod):
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """Return the contrast with all views and, of each view and level, the bound on the shared information."""
         config, m = self.config, self.config.views
-        level = self._levels(len(batch.xyz), draws)
-        images = self._encode(pictures(batch, m, config.pictures, draws), level, draws)
+        assert self.image is not None
+        changed, level = self.change(pictures(batch, m, config.pictures, draws), draws)
+        images: Tensor = self.image(standardise(changed).flatten(0, 1)).unflatten(0, level.shape)
         total, bounds = torch.zeros((), device=pooled.device), []
         for view in range(m):
             # The first half of the views looks at the first copy, the rest at the second.
@@ -135,6 +136,14 @@ class MMPoint(PretextMethod):
                 logs[f"bound_level_{step}"] = bound[there].mean() if there.any() else bound.new_tensor(torch.nan)
         return (total / m if config.over_views == "mean" else total), logs
 
+    def change(
+        self, views: Float[Tensor, "b v c h w"], draws: Draws
+    ) -> tuple[Float[Tensor, "b v c h w"], Int[Tensor, "b v"]]:
+        """Return the views as the image encoder is to see them, in [0, 1], and the level of each."""
+        level = self._levels(len(views), draws)
+        on, strength = level_atoms(level, self.config.pictures.kind)
+        return augment_views(views, on, strength, self.config.pictures.kind, draws), level
+
     def _levels(self, clouds: int, draws: Draws) -> Int[Tensor, "b v"]:
         """Return the strength of every view's changes, 1 to m."""
         m = self.config.views
@@ -145,14 +154,3 @@ class MMPoint(PretextMethod):
                 return 1 + (draws.uniform(m) * m).long().clamp_max(m - 1)
             case "weakest" | "strongest" as which:
                 return torch.full((clouds, m), 1 if which == "weakest" else m, device=draws.device)
-
-    def _encode(
-        self, views: Float[Tensor, "b v c h w"], level: Int[Tensor, "b v"], draws: Draws
-    ) -> Float[Tensor, "b v d"]:
-        """Change the views by their levels and encode them, all in one batch."""
-        assert self.image is not None
-        kind = self.config.pictures.kind
-        on, strength = level_atoms(level, kind)
-        changed = standardise(augment_views(views, on, strength, kind, draws))
-        vectors: Tensor = self.image(changed.flatten(0, 1)).unflatten(0, views.shape[:2])
-        return vectors

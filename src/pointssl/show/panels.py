@@ -9,10 +9,13 @@ from typing import Any
 
 from pointssl.show import curves, maps, page, pictures, style, viewer
 from pointssl.show import information as shared
+from pointssl.show.contact_sheet import Strip, contact_sheet
 from pointssl.show.explain import INSIDE, ShapeView
 from pointssl.show.maps import Maps
 from pointssl.show.page import Panel
 from pointssl.show.scores import Comparison, scores_picture, scores_table
+
+VIEWS = "Views that clouds are contrasted with"
 
 
 def worth(scores: Sequence[Comparison], notes: Sequence[str], command: str) -> Panel:
@@ -83,6 +86,17 @@ def stills(views: Sequence[ShapeView], picked: Sequence[int], up: str) -> list[P
         )
     )
     return made
+
+
+def contrasted(strips: Sequence[Strip], *, drawn: bool) -> Panel:
+    """Show the views that clouds are contrasted with."""
+    origin = "drawn from the points" if drawn else "rendered beforehand"
+    return Panel(
+        title=VIEWS,
+        sentence=f"Views of three shapes, {origin}: above as they are, below one draw of the changes under which the "
+        "image encoder sees them.",
+        pictures=[contact_sheet(strips, name="contrasted-views")],
+    )
 
 
 def feature_maps(found: Maps) -> Panel:

@@ -19,7 +19,9 @@ from pointssl.show.evaluations import read_comparisons
 from pointssl.show.explain import ShapeView, explain
 from pointssl.show.maps import Maps, make_maps
 from pointssl.show.scores import headline
+from pointssl.show.seen_views import Contrasted, seen_strips
 from pointssl.train import checkpoint
+from pointssl.train.checks import pictures_for
 from pointssl.train.config import DataConfig, PretrainConfig, to_json
 from pointssl.train.record import read_metrics
 from pointssl.train.weights import digest
@@ -97,15 +99,29 @@ def _see(
     """Return the panels that need clouds."""
     batches = -(-min(len(data), MAP_CLOUDS) // _BATCH)
     with progress.bar("report", min(shapes, len(data)) + 2 * batches + 3) as line:
-        views = look(_explainer(run, encoder), data, config, shapes, seed, line.advance)
+        method = _explainer(run, encoder)
+        views = look(method, data, config, shapes, seed, line.advance)
         picked = np.random.default_rng(seed).integers([len(one.points) for one in views]).tolist()
         made = [panels.shapes(views, up)]
         line.advance(note="pictures")
         made += panels.stills(views, picked, up)
+        if isinstance(method, Contrasted):
+            made.append(_contrasted(run, method, data, config, seed))
         line.advance(note="maps")
         made.append(panels.feature_maps(compare_maps(run, encoder, data, config, seed, line.advance)))
         line.advance(note="done")
     return made
+
+
+def _contrasted(run: Path, method: Contrasted, data: Dataset, config: DataConfig, seed: int) -> page.Panel:
+    """Return the panel of the views that clouds are contrasted with, or why they cannot be shown."""
+    chosen = choose(data.labels, len(data), 3, seed)
+    try:
+        stored = pictures_for(method, data, checkpoint.read_config(run))
+        strips = seen_strips(method, data, chosen, [_name(data, one) for one in chosen], config, stored, seed)
+    except (DataError, SettingError) as error:
+        return page.Panel(title=panels.VIEWS, html=page.missing(f"The views could not be read: {error}."))
+    return panels.contrasted(strips, drawn=stored is None)
 
 
 def open_own(config: DataConfig) -> Dataset:
