@@ -52,7 +52,7 @@ def test_help__of_every_command(command: str, capsys: pytest.CaptureFixture[str]
     assert command in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["check", "get", "list", "pack", "show"])
+@pytest.mark.parametrize("command", ["check", "get", "list", "pack", "show", "views"])
 def test_help__of_every_data_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         cli.main(["data", command, "--help"])

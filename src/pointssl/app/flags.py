@@ -39,6 +39,8 @@ def _parse(target: Callable[..., T], words: Sequence[str], prog: str, settings: 
         # Help goes where the user reads it; a complaint is caught and told as one line.
         with nullcontext() if {"-h", "--help"} & set(words) else redirect_stderr(said):
             result: T = tyro.cli(target, args=list(words), prog=prog, **settings)
+    except ValueError as error:  # settings check themselves
+        raise SettingError(f"{error}; see `{prog} --help`") from error
     except SystemExit as error:
         if not error.code or not said.getvalue():
             raise

@@ -11,7 +11,8 @@ from pointssl.files import atomic_file
 from pointssl.progress import make_console, say
 
 if TYPE_CHECKING:
-    from pointssl.data.write_views import Source, ViewSummary
+    from pointssl.data.view_sources import Source
+    from pointssl.data.write_views import ViewSummary
 
 _DEFAULT = ViewConfig()
 _SHOWN = 4
@@ -37,7 +38,8 @@ def views(
         workers: processes that render meshes or read pictures.
         strict: stop on the first object that cannot be rendered, instead of listing it.
     """
-    from pointssl.data.write_views import open_source, write_views
+    from pointssl.data.view_sources import open_source
+    from pointssl.data.write_views import write_views
 
     opened = open_source(source)
     summary = write_views(opened, out, config, workers=workers, strict=strict)
@@ -52,7 +54,7 @@ def views(
 
 def _write_sheet(source: "Source", summary: "ViewSummary", config: ViewConfig, sheet: Path) -> None:
     """Draw the first few objects that were rendered."""
-    from pointssl.data.write_views import names_of
+    from pointssl.data.view_sources import names_of
     from pointssl.show.contact_sheet import contact_sheet, render_strips
 
     failed = {name for name, _ in summary.failures}

@@ -19,7 +19,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from pointssl.data.views import Kind
+from pointssl.data.view_manifest import Kind
 from pointssl.errors import DataError
 from pointssl.progress import track
 

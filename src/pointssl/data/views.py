@@ -11,9 +11,8 @@ store serves every split, and clouds drawn from the same meshes in another way.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -22,64 +21,10 @@ from pointssl.data.cloud import Dataset
 from pointssl.data.manifest import sha256
 from pointssl.data.names import cloud_groups, cloud_names
 from pointssl.data.view_config import ViewConfig, cameras_of
+from pointssl.data.view_images import ImageFolder, has_images
+from pointssl.data.view_manifest import ARRAY, MANIFEST, Kind, ViewShard, read_manifest
 from pointssl.errors import DataError, SettingError
 from pointssl.ops.cameras import Cameras
-
-FORMAT, VERSION, MANIFEST, ARRAY = "pointssl-views", 1, "views.json", "views.npy"
-Kind = Literal["color", "shaded", "depth", "normal"]
-CHANNELS: dict[str, int] = {"color": 3, "shaded": 1, "depth": 1, "normal": 3}
-
-
-class StoredViews(Protocol):
-    """Pictures on the disk: `ViewStore` and `ImageFolder`."""
-
-    @property
-    def path(self) -> Path:
-        """Where they lie."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name of every object; unique, or unique within its group."""
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Class of every object; empty texts where none is known."""
-
-    @property
-    def kind(self) -> Kind:
-        """What pixels show."""
-
-    @property
-    def count(self) -> int:
-        """Pictures of each object."""
-
-    @property
-    def channels(self) -> int:
-        """Channels of each picture."""
-
-    @property
-    def size(self) -> int:
-        """Pixels along a side."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Hex digest that changes when the pictures do."""
-
-    def views(self, row: int, which: Int64[np.ndarray, " v"]) -> UInt8[np.ndarray, "v c h w"]:
-        """Return pictures `which` of object `row`."""
-
-    def require_whole(self, rows: Int64[np.ndarray, " b"]) -> None:
-        """Raise `DataError` unless every picture of the objects `rows` is there and of one size."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ViewShard:
-    """One file of pictures."""
-
-    folder: str
-    objects: int
-    sha256: str
-    bytes: int
 
 
 @final
@@ -154,30 +99,8 @@ class ViewStore:
         return ViewStore, (self.path,)
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Return the content of a store's `views.json`.
-
-    Raises:
-        DataError: no store, a half finished one, or one of a later version.
-    """
-    file = path / MANIFEST
-    if not file.is_file():
-        half = path.with_name(f"{path.name}.partial")
-        if path.name.endswith(".partial") or (half.exists() and not path.exists()):
-            raise DataError(f"the views at {path} were not finished; run the same `pointssl data views` command again")
-        raise DataError(
-            f"{path} holds no rendered views: it has no {MANIFEST}; make them with: pointssl data views SRC OUT"
-        )
-    try:
-        held = json.loads(file.read_text(encoding="utf-8"))
-        kind, version = held["format"], held["version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file} is damaged ({error}); render the views again") from error
-    if kind != FORMAT:
-        raise DataError(f"{file} does not belong to rendered views (format '{kind}')")
-    if version != VERSION:
-        raise DataError(f"{path} has format version {version}, this pointssl reads {VERSION}; render the views again")
-    return dict(held)
+StoredViews = ViewStore | ImageFolder
+"""Pictures on the disk, whichever way they lie there: the same words on both."""
 
 
 def open_views(path: str | Path) -> StoredViews:
@@ -186,8 +109,6 @@ def open_views(path: str | Path) -> StoredViews:
     Raises:
         DataError: nothing there, something else there, or damaged.
     """
-    from pointssl.data.view_images import ImageFolder, has_images
-
     path = Path(path).expanduser()
     if path.is_dir() and not (path / MANIFEST).is_file() and has_images(path):
         return ImageFolder(path)

@@ -10,8 +10,8 @@ from jaxtyping import UInt8
 
 from pointssl.data.view_config import ViewConfig, cameras_of
 from pointssl.data.view_images import ImageFolder
+from pointssl.data.view_sources import Source, names_of, renderer
 from pointssl.data.views import StoredViews, ViewStore
-from pointssl.data.write_views import Source, names_of, renderer
 from pointssl.ops.cameras import Cameras
 from pointssl.show import style
 
@@ -102,10 +102,10 @@ def camera_labels(cameras: Cameras, up: str) -> list[str]:
     return [f"{a:.0f}°, {h:.0f}°" for a, h in zip(azimuth.tolist(), height.tolist(), strict=True)]
 
 
-def _line(pictures: UInt8[np.ndarray, "v c h w"], across: int) -> UInt8[np.ndarray, "h l 3"]:
+def _line(pictures: UInt8[np.ndarray, "v c h w"], across: int) -> UInt8[np.ndarray, "height width 3"]:
     """Put pictures side by side with thin white gaps; missing ones are white."""
     v, _, h, w = pictures.shape
     tiles = np.full((across, h + _GAP, w + _GAP, 3), 255, dtype=np.uint8)
     tiles[:v, :h, :w] = np.broadcast_to(pictures.transpose(0, 2, 3, 1), (v, h, w, 3))
-    line: UInt8[np.ndarray, "h l 3"] = tiles.transpose(1, 0, 2, 3).reshape(h + _GAP, across * (w + _GAP), 3)
+    line: UInt8[np.ndarray, "height width 3"] = tiles.transpose(1, 0, 2, 3).reshape(h + _GAP, across * (w + _GAP), 3)
     return line

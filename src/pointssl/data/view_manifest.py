@@ -1,0 +1,48 @@
+"""The manifest of stored views: names of the objects, how they were rendered, and checksums of their pictures."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pointssl.errors import DataError
+
+FORMAT, VERSION, MANIFEST, ARRAY = "pointssl-views", 1, "views.json", "views.npy"
+Kind = Literal["color", "shaded", "depth", "normal"]
+"""What pixels show; the last three are rendered here, colours come from pictures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewShard:
+    """One file of pictures."""
+
+    folder: str
+    objects: int
+    sha256: str
+    bytes: int
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the content of a store's `views.json`.
+
+    Raises:
+        DataError: no store, a half finished one, or one of a later version.
+    """
+    file = path / MANIFEST
+    if not file.is_file():
+        half = path.with_name(f"{path.name}.partial")
+        if path.name.endswith(".partial") or (half.exists() and not path.exists()):
+            raise DataError(f"the views at {path} were not finished; run the same `pointssl data views` command again")
+        raise DataError(
+            f"{path} holds no rendered views: it has no {MANIFEST}; make them with: pointssl data views SRC OUT"
+        )
+    try:
+        held = json.loads(file.read_text(encoding="utf-8"))
+        kind, version = held["format"], held["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file} is damaged ({error}); render the views again") from error
+    if kind != FORMAT:
+        raise DataError(f"{file} does not belong to rendered views (format '{kind}')")
+    if version != VERSION:
+        raise DataError(f"{path} has format version {version}, this pointssl reads {VERSION}; render the views again")
+    return dict(held)
