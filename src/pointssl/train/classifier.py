@@ -26,7 +26,8 @@ from pointssl.train.checkpoint import existing, latest, load, load_method, read_
 from pointssl.train.checks import differences, is_supervised
 from pointssl.train.config import PretrainConfig
 from pointssl.train.labels import LabelConfig, divide
-from pointssl.train.pretrain import pretrain
+from pointssl.train.pretrain import own_randomness, pretrain
+from pointssl.train.runtime import choose_device
 from pointssl.train.scores import score
 from pointssl.train.weights import digest, key_report
 
@@ -60,24 +61,8 @@ def train_classifier(
         RunError: `out` exists, cannot be resumed, or `start_from` holds no encoder.
         Interrupted, TrainingStopped, DiskFullError: as `pretrain`.
     """
-    run, labels = Path(out), labels or LabelConfig()
-    config, splits = fitted(config, data, labels)
-    names = splits.train.classes
-    before = _training_of(run) if resume else None
-    built = _classifier(config)
-    start = _start(built, config, start_from, before, run)
-    notes: dict[str, Any] = {"start": start, "labels": asdict(labels), "classes": list(names)}
-    notes["scored_on"] = {"data": splits.test.name, "clouds": len(splits.test), "fingerprint": splits.test.fingerprint}
-    if before is not None:
-        _check_same(before, notes, run)
-    if not (run / "scores.json").is_file() or not resume:
-        kept = {"training": before or notes}
-        pretrain(config, run, dataset=splits.train, method=built, notes=kept, resume=resume, device=device)
-        if _is_main():
-            which = "validation" if labels.validate else "test"
-            made = score(load_classifier(run), splits, config.data, classes=names, scored_on=which, device=device)
-            write_json(run / "scores.json", asdict(made))
-    return run
+    with own_randomness(choose_device(device)):
+        return _train(config, Path(out), data, labels or LabelConfig(), start_from, resume=resume, device=device)
 
 
 def fitted(
@@ -126,12 +111,40 @@ def load_classifier(run: Path | str) -> CloudClassifier:
     return CloudClassifier(method.backbone, method.head, tuple(names)).eval()
 
 
+def _train(
+    config: PretrainConfig,
+    run: Path,
+    data: tuple[Dataset, Dataset] | None,
+    labels: LabelConfig,
+    start_from: Path | str | Backbone | None,
+    *,
+    resume: bool,
+    device: str | None,
+) -> Path:
+    config, splits = fitted(config, data, labels)
+    names = splits.train.classes
+    before = _training_of(run) if resume else None
+    built = _classifier(config)
+    start = _start(built, config, start_from, before, run)
+    notes: dict[str, Any] = {"start": start, "labels": asdict(labels), "classes": list(names)}
+    notes["scored_on"] = {"data": splits.test.name, "clouds": len(splits.test), "fingerprint": splits.test.fingerprint}
+    if before is not None:
+        _check_same(before, notes, run)
+    if not (run / "scores.json").is_file() or not resume:
+        kept = {"training": before or notes}
+        pretrain(config, run, dataset=splits.train, method=built, notes=kept, resume=resume, device=device)
+        if _is_main():
+            which = "validation" if labels.validate else "test"
+            made = score(load_classifier(run), splits, config.data, classes=names, scored_on=which, device=device)
+            write_json(run / "scores.json", asdict(made))
+    return run
+
+
 def _classifier(config: PretrainConfig) -> Classify:
     """Build the classifier from the run's seed: whatever encoder it starts from, the head is the same."""
     assert isinstance(config.method, ClassifyConfig)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return Classify(build_backbone(config.backbone), config.method)
+    torch.manual_seed(config.seed)
+    return Classify(build_backbone(config.backbone), config.method)
 
 
 def _start(
@@ -161,8 +174,7 @@ def _start(
                 f"the encoder of {start_from} has other settings than this run's: {'; '.join(other)}; give the run the "
                 "same ones"
             )
-        with torch.random.fork_rng(devices=[]):  # reading builds a network, which draws weights
-            encoder, name = load(start_from), str(start_from)
+        encoder, name = load(start_from), str(start_from)
     built.backbone.load_state_dict(encoder.state_dict())
     return {"from": name, "digest": digest(encoder)}
 
