@@ -2,10 +2,11 @@
 
     python benchmarks/views.py [--threads 2] [--rounds 7] [--device cpu]
 
-Ray casting: 24 views of a torus of 5,000 faces at 96 pixels, per processor second of one thread, scene included. Splatting: 8 views of each of
-32 clouds of 1,024 points at 64 pixels. Textbook ways of splatting are two passes (nearest depth, then which points have
-it) and a loop over pictures; of ray casting, all rays of whole pictures through trimesh. Every way must show the same,
-and both renderers must agree on the depth of a dense cloud of the torus; otherwise nothing is written.
+Ray casting: 24 views of a torus of 5,000 faces at 96 pixels, per processor second of one thread, scene included.
+Splatting: 8 views of each of 32 clouds of 1,024 points at 64 pixels. Textbook ways of splatting are two passes (nearest
+depth, then which points have it) and a loop over pictures; of ray casting, all rays of whole pictures through trimesh.
+Every way must show the same, and both renderers must agree on the depth of a dense cloud of the torus; otherwise
+nothing is written.
 """
 
 import argparse
