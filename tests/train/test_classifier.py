@@ -19,7 +19,7 @@ from pointssl.methods import ClassifyConfig
 from pointssl.methods.interaction import InteractionConfig
 from pointssl.train.checkpoint import load
 from pointssl.train.classifier import load_classifier, resume_classifier, train_classifier
-from pointssl.train.config import PretrainConfig, from_json, to_json
+from pointssl.train.config import DataConfig, PretrainConfig, from_json, to_json
 from pointssl.train.labels import LabelConfig, divide
 from pointssl.train.loop import Step
 from pointssl.train.observe import Observer
@@ -264,6 +264,8 @@ def test_data__without_labels_or_of_one_class(tmp_path: Path) -> None:
 def test_settings__that_train_no_classifier(pretrained: Path, whole: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="needs the method classify, got ParAE"):
         train_classifier(tiny_config(), tmp_path / "run", data=DATA)
+    with pytest.raises(SettingError, match=r"regions must be at most data\.points \(4\), got 5"):
+        train_classifier(config(data=DataConfig(points=4, batch=4)), tmp_path / "run", data=DATA)
     with pytest.raises(RunError, match="holds no classifier but an encoder"):
         load_classifier(pretrained)
     with pytest.raises(RunError, match="is no run of `pointssl train`"):

@@ -102,12 +102,7 @@ def _finished(folder: Path) -> None:
     from pointssl.train.scores import read_scores
 
     scores = read_scores(folder)
-    where = f"{scores.clouds} {scored(scores.scored_on)} clouds of {scores.data}"
+    where = f"{scores.clouds} clouds of {scores.data}, learned from {scores.learned_from}"
     say(f"accuracy: {scores.accuracy:.4f} on {where} (mean of classes {scores.class_accuracy:.4f})", console)
     say(f"scores:   {folder / 'scores.json'}", console)
     say(f"next:     pointssl interpret {folder} --data SET    and    pointssl report {folder}", console)
-
-
-def scored(on: str) -> str:
-    """Return what the clouds are called that a classifier was scored on."""
-    return "test" if on == "test" else "held-out training"

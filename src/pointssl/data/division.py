@@ -95,8 +95,11 @@ def open_splits(data: str | tuple[Dataset, Dataset], *, seed: int = 0) -> Splits
     return splits
 
 
-def hold_out(dataset: Dataset, *, seed: int = 0, share: float = TEST_SHARE) -> Splits:
-    """Divide a labelled data set by class: `share` of each is held out, at least one cloud stays to learn from."""
+def hold_out(dataset: Dataset, *, seed: int = 0, share: float = TEST_SHARE, called: str = "test") -> Splits:
+    """Divide a labelled data set by class: `share` of each is held out, at least one cloud stays to learn from.
+
+    `called` is the name of what is held out.
+    """
     labels, generator = required_labels(dataset), np.random.default_rng(seed)
     test: list[Int64[np.ndarray, " t"]] = []
     for label in np.unique(labels):
@@ -108,7 +111,7 @@ def hold_out(dataset: Dataset, *, seed: int = 0, share: float = TEST_SHARE) -> S
     return Splits(
         name=title,
         train=Subset(dataset, kept, f"{title}/train"),
-        test=Subset(dataset, held, f"{title}/test"),
+        test=Subset(dataset, held, f"{title}/{called}"),
         origin=f"stratified {1 - share:.0%}/{share:.0%} by seed {seed}, because the data set has no test split",
     )
 

@@ -75,6 +75,11 @@ def fitted(
             f"a classifier needs the method classify, got {type(method).__name__.removesuffix('Config')}; "
             "`pointssl recipes` lists the recipes of `pointssl train`"
         )
+    if method.interaction is not None and method.interaction.regions > config.data.points:
+        raise SettingError(
+            f"method.interaction.regions must be at most data.points ({config.data.points}), got "
+            f"{method.interaction.regions}; take fewer regions or more points"
+        )
     splits = divide(config.data.source if data is None else data, labels)
     highest = int(max(splits.train_labels.max(), splits.test_labels.max()))
     classes = len(splits.train.classes) or highest + 1

@@ -31,7 +31,7 @@ def divide(data: str | tuple[Dataset, Dataset], labels: LabelConfig) -> division
     """Return the clouds to learn from, as few as asked for, and those to be scored on."""
     splits = division.open_splits(data)
     if labels.validate:
-        splits = division.hold_out(splits.train, seed=labels.draw, share=labels.validate)
+        splits = division.hold_out(splits.train, seed=labels.draw, share=labels.validate, called="validation")
         division.check(splits)
     if labels.fraction == 1:
         return splits
