@@ -28,7 +28,7 @@ class Strip:
     """One object's views."""
 
     title: str
-    rows: Sequence[tuple[str, UInt8[np.ndarray, "v c h w"]]]
+    rows: Sequence[tuple[str, UInt8[np.ndarray, "v _ h w"]]]
     """What a row shows, and its pictures; all rows have equally many of one size."""
     columns: Sequence[str]
     """What stands under each view."""
