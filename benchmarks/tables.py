@@ -1,7 +1,7 @@
-"""Write the README's tables from `results/`: a number that is printed there is a number that was measured.
+"""Write the tables of the README and of docs/results.md from `results/`: what is printed there was measured.
 
 python benchmarks/tables.py            # writes
-python benchmarks/tables.py --check    # leaves with 1 where README and results differ
+python benchmarks/tables.py --check    # leaves with 1 where pages and results differ
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
 
 Result = dict[str, Any]
 
@@ -135,8 +135,148 @@ def store() -> str:
     return f"Random reads per second of clouds of {result['points']:,} points, one process: {ways}."
 
 
+NETWORKS = {"pointnet": "PointNet", "dgcnn": "DGCNN"}
+ARMS = {"mm-point": "MM-Point", "crosspoint": "CrossPoint", "parae": "ParAE", "untrained": "untrained"}
+
+
+def signed(difference: Result | None) -> str:
+    """Return a paired difference in points with its interval; empty where there is none."""
+    if not difference:
+        return ""
+    low, high = (100 * difference[end] for end in ("low", "high"))
+    return f"{100 * difference['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def pretext() -> str:
+    """MM-Point and its rivals on the same clouds, views and epochs."""
+    result = read("pretext")
+    if result is None:
+        return "Not measured yet."
+    found = {(r["network"], r["arm"], r["data"], r["probe"]): r for r in result["rows"]}
+    probes = {"svm-cv": "SVM", "svm-cv-standardised": "SVM, standardised", "knn-20": "kNN"}
+    rows = []
+    for network, title in NETWORKS.items():
+        for arm, name in ARMS.items():
+            own = [found.get((network, arm, "psb-shrec12", probe)) for probe in probes]
+            if own[0] is None:
+                continue
+            away = [found[network, arm, data, "svm-cv-standardised"] for data in ("bimnet10", "psb-segmentation")]
+            steps = {one["finished"]["steps"] for one in result["runs"] if _is(one, network, arm) and one["finished"]}
+            standardised = own[1]
+            assert standardised is not None
+            against = signed(standardised["against"].get("crosspoint"))
+            cells = [with_spread(row) for row in (*own, *away) if row is not None]
+            rows.append([f"{title}, {name}", ", ".join(f"{one:,}" for one in sorted(steps)), *cells, against])
+    text = (
+        "Accuracy in % on test clouds, 1,024 points, last epoch, mean ± standard deviation over n pre-trainings (or\n"
+        "untrained networks). On `psb-shrec12` (328 clouds, 69 classes) a linear SVM, C by cross-validation, on raw\n"
+        "and on standardised features, and nearest neighbours; frozen, on `bimnet10` (51 clouds) and the categories\n"
+        "of `psb-segmentation` (95) the standardised SVM. Last column: standardised SVM on `psb-shrec12` minus\n"
+        "CrossPoint's, in points, with a 95 % bootstrap over the test clouds (seeds averaged).\n"
+    )
+    columns = ["encoder", "steps", *probes.values(), "`bimnet10`", "`psb-segmentation`", "minus CrossPoint"]
+    return text + "\n" + table(columns, rows)
+
+
+def _is(run: Result, network: str, arm: str) -> bool:
+    return (run["network"], run["arm"]) == (network, arm)
+
+
+def ablation() -> str:
+    """What MM-Point's parts are worth."""
+    result = read("ablate-mm-point")
+    if result is None:
+        return "Not measured yet."
+    rows = []
+    for row in result["rows"]:
+        accuracy = row["accuracy"]
+        interval = f"{100 * accuracy['mean']:.1f} [{100 * accuracy['low']:.1f}, {100 * accuracy['high']:.1f}]"
+        seconds = f"{sum(row['seconds']) / len(row['seconds']):.0f}" if row["seconds"] else ""
+        rows.append([row["name"], str(len(row["seeds"])), interval, signed(row.get("against_base")), seconds])
+    settings = result["settings"]
+    text = (
+        f"PointNet, {settings['data']['points']} points, {settings['epochs']:g} epochs; accuracy in % of the\n"
+        "standardised linear SVM on the 328 test clouds of `psb-shrec12`, mean over seeds, and the paired difference\n"
+        "to the base; in brackets 95 % bootstraps over the test clouds.\n"
+    )
+    return text + "\n" + table(["variant", "seeds", "accuracy", "minus base", "seconds of pre-training"], rows)
+
+
+def mm_point_cost() -> str:
+    """What more views cost."""
+    result = read("mm-point-cost")
+    if result is None:
+        return "Not measured yet."
+    rows = []
+    for where, measured in result["measured"].items():
+        for row in measured["rows"]:
+            parts = row["seconds_of_parts"]
+            drawn = ("drawing the views", "image encoder", "cloud encoder")
+            shares = [f"{100 * parts[name] / sum(parts.values()):.0f} %" for name in drawn]
+            for form, found in row.items():
+                if isinstance(found, dict) and "clouds_per_s" in found:
+                    speeds = [f"{found[key]:.0f}" for key in ("seconds_per_epoch", "clouds_per_s", "images_per_s")]
+                    rows.append([f"{where}, {form}", str(row["views"]), *speeds, f"{found['memory_mib']:.0f}", *shares])
+    options = next(iter(result["measured"].values()))["options"]
+    text = (
+        f"Steps of {options['batch']} clouds of {options['points']:,} points, ResNet-18 of width {options['width']},\n"
+        f"views of {options['size']} pixels drawn from the points with estimated normals; an epoch is 2,048 clouds.\n"
+        "Shares are of the parts measured one by one.\n"
+    )
+    columns = ["where", "views", "s/epoch", "clouds/s", "images/s", "peak MiB"]
+    columns += ["drawing", "image encoder", "cloud encoder"]
+    return text + "\n" + table(columns, rows)
+
+
+def views() -> str:
+    """How fast views are rendered, beside textbook forms."""
+    result = read("views")
+    if result is None:
+        return "Not measured yet."
+    cast, spread = result["ray_casting"], result["splatting"]
+    rows = [[f"ray casting, {cast['pixels']} px, {way}", f"{speed:,}"] for way, speed in cast["per_second"].items()]
+    rows += [[f"splatting, {spread['pixels']} px, {way}", f"{speed:,}"] for way, speed in spread["per_second"].items()]
+    text = (
+        f"Pictures per second: meshes of {cast['faces']:,} faces on one thread; clouds of {spread['points']:,} points\n"
+        f"on {spread['device']}. Both forms of each are compared in the same run.\n"
+    )
+    return text + "\n" + table(["renderer", "pictures/s"], rows)
+
+
+def interactions() -> str:
+    """How fast coalitions are scored, and the transform beside shapiq's."""
+    result = read("interactions-speed")
+    if result is None:
+        return "Not measured yet."
+    ways = {(r["network"], r["way"], r["n"]): r for r in result["coalitions"]}
+    rows = []
+    for n in sorted({key[2] for key in ways}):
+        quick, slow = ways["pointnet", "one pass", n], ways["pointnet", "masked clouds", n]
+        other = ways.get(("dgcnn", "masked clouds", n))
+        cells = [f"{quick['per_second']:,.0f}", f"{slow['per_second']:,.0f}", f"{quick['times_faster']:.0f}"]
+        rows.append([str(n), *cells, "" if other is None else f"{other['per_second']:.0f}"])
+    columns = ["regions", "PointNet, one pass", "PointNet, masked clouds", "ratio", "DGCNN, masked clouds"]
+    first = table(columns, rows)
+    transform = [
+        [str(r["n"]), f"{1e3 * r['ours']:.2f}", f"{1e3 * r['shapiq']:.1f}", f"{r['times_faster']:.0f}"]
+        for r in result["transform"]
+    ]
+    second = table(["players", "ours, ms", "shapiq, ms", "ratio"], transform)
+    found = result["profile"]
+    threads = f"{result['points']:,} points, {result['threads']} threads"
+    text = f"Coalitions per second at {threads}; the ways agree in the same run.\n"
+    profile = f"A profile of {found['clouds']} clouds at {found['n']} regions, PointNet"
+    last = f"{profile}: {found['seconds']:.1f} s, intervals included."
+    return f"{text}\n{first}\n\nMoebius transform of one game:\n\n{second}\n\n{last}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "linear-probe": linear_probe,
+    "pretext": pretext,
+    "ablate-mm-point": ablation,
+    "mm-point-cost": mm_point_cost,
+    "views": views,
+    "interactions": interactions,
     "partition": partition,
     "speed": speed,
     "store": store,
@@ -144,18 +284,15 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def filled(text: str) -> str:
-    """Return the README with every table between its marks."""
+    """Return a page with every table between its marks."""
     for name, make in TABLES.items():
         marks = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not marks.search(text):
-            raise SystemExit(f"README.md has no place for the table {name}")
-        made = make()
-        text = marks.sub(partial(_between, made), text)
+        text = marks.sub(partial(_between, make), text)
     return text
 
 
-def _between(made: str, found: re.Match[str]) -> str:
-    return f"{found[1]}{made}\n{found[2]}"
+def _between(make: Callable[[], str], found: re.Match[str]) -> str:
+    return f"{found[1]}{make()}\n{found[2]}"
 
 
 def main() -> None:
@@ -163,11 +300,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing")
     given = parser.parse_args()
-    before = README.read_text(encoding="utf-8")
-    after = filled(before)
-    if given.check and before != after:
-        raise SystemExit("README.md differs from results/; run: make results")
-    README.write_text(after, encoding="utf-8")
+    texts = {page: page.read_text(encoding="utf-8") for page in PAGES}
+    for name in TABLES:
+        if not any(f"<!-- table: {name} -->" in text for text in texts.values()):
+            raise SystemExit(f"no page has a place for the table {name}")
+    for page, before in texts.items():
+        after = filled(before)
+        if given.check and before != after:
+            raise SystemExit(f"{page.name} differs from results/; run: make results")
+        page.write_text(after, encoding="utf-8")
 
 
 if __name__ == "__main__":
