@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pointssl.app.recipes import RECIPES
+    from pointssl.app.train_recipes import TRAIN_RECIPES
     from pointssl.backbones import BACKBONES
     from pointssl.backbones.adapt import Adapted
     from pointssl.data.check import check
     from pointssl.data.open import open_dataset
     from pointssl.data.pack import pack
+    from pointssl.data.write_views import write_views
     from pointssl.evaluate.compare import compare
     from pointssl.evaluate.embed import embed
     from pointssl.evaluate.embedder import PointEmbedder
     from pointssl.evaluate.suite import evaluate as evaluate_run
+    from pointssl.interpret.interact import interact
     from pointssl.methods import METHODS
     from pointssl.show.report import write_report
     from pointssl.train.checkpoint import load, load_method
+    from pointssl.train.classifier import load_classifier, train_classifier
     from pointssl.train.config import PretrainConfig
     from pointssl.train.pretrain import pretrain
 
@@ -33,22 +37,28 @@ _HOMES = {
     "PointEmbedder": "evaluate.embedder",
     "PretrainConfig": "train.config",
     "RECIPES": "app.recipes",
+    "TRAIN_RECIPES": "app.train_recipes",
     "check": "data.check",
     "compare": "evaluate.compare",
     "embed": "evaluate.embed",
     "evaluate_run": "evaluate.suite:evaluate",  # `pointssl.evaluate` is the package
+    "interact": "interpret.interact",
     "load": "train.checkpoint",
+    "load_classifier": "train.classifier",
     "load_method": "train.checkpoint",
     "open_dataset": "data.open",
     "pack": "data.pack",
     "pretrain": "train.pretrain",
+    "train_classifier": "train.classifier",
     "write_report": "show.report",
+    "write_views": "data.write_views",
 }
 
 __all__ = [
     "BACKBONES",
     "METHODS",
     "RECIPES",
+    "TRAIN_RECIPES",
     "Adapted",
     "PointEmbedder",
     "PretrainConfig",
@@ -57,12 +67,16 @@ __all__ = [
     "compare",
     "embed",
     "evaluate_run",
+    "interact",
     "load",
+    "load_classifier",
     "load_method",
     "open_dataset",
     "pack",
     "pretrain",
+    "train_classifier",
     "write_report",
+    "write_views",
 ]
 
 
