@@ -111,11 +111,13 @@ class InteractionLoss(nn.Module):
         config = self.config
         risen = 1.0 if config.ramp == 0 else min(1.0, float(self.progress) / config.ramp)
         weight = config.alpha * risen * config.every
-        group, choice = _drawn(config, draws)  # drawn in any case: no setting changes what is drawn after
+        # Drawn in any case: a pause must not change what a later user of the generator gets.
+        uniform, choice = draws.uniform(config.draws, config.regions), draws.uniform(config.draws)
         if weight == 0 or int(self.updates) % config.every:
             return None, {}
         some = slice(config.clouds)
-        loss, logs = interaction_loss(answers, xyz[some], label[some], config, group[some], choice[some])
+        uniform, choice = uniform.to(xyz.device)[some], choice.to(xyz.device)[some]
+        loss, logs = interaction_loss(answers, xyz[some], label[some], config, uniform, choice)
         return weight * loss, {"interaction": loss.detach(), **logs, "interaction_weight": xyz.new_tensor(weight)}
 
     def after_step(self, progress: float) -> None:
@@ -221,10 +223,6 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
     finally:
         for part, mode in parts:
             part.training = mode
-
-
-def _drawn(config: InteractionConfig, draws: Draws) -> tuple[Float[Tensor, "b t r"], Float[Tensor, "b t"]]:
-    return draws.uniform(config.draws, config.regions), draws.uniform(config.draws)
 
 
 def _scores(logits: Float[Tensor, "b c k"], label: Int[Tensor, "b"]) -> Float[Tensor, "b c"]:
