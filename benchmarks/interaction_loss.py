@@ -60,7 +60,7 @@ def main() -> None:
         some = replace(LOSS, max_pooled=False, clouds=8)
         arms = {"without": None, "disjoint, 8 clouds, masked clouds": some}
         rows += measure("dgcnn", DGCNNConfig(k=20), arms, options.points[-1], options.batch, options.repeats)
-    machine = {"processor": platform.processor() or platform.machine(), "threads": options.threads}
+    machine: dict[str, Any] = {"processor": platform.processor() or platform.machine(), "threads": options.threads}
     result = {
         "what": "training steps of a classifier, forward, backward and Adam",
         **machine,
