@@ -3,7 +3,9 @@
 import pytest
 
 from pointssl.app.recipes import RECIPES, recipe
+from pointssl.backbones import DGCNNConfig
 from pointssl.errors import SettingError
+from pointssl.methods import CrossPointConfig, MMPointConfig, ParAEConfig
 from pointssl.train.config import from_json, to_json
 
 
@@ -21,6 +23,18 @@ def test_recipes__state_the_papers_settings() -> None:
     # Section 4 of the paper: J = 32, N = 1024, 25 epochs, a latent vector of 1024.
     for name in ("parae-pointnet", "parae-dgcnn"):
         config = RECIPES[name]
+        assert isinstance(config.method, ParAEConfig)
         assert (config.method.components, config.data.points, config.epochs) == (32, 1024, 25)
         assert config.backbone.pooled_dim == 1024
         assert config.data.augment.is_none
+
+
+def test_recipes__state_what_is_known_of_mm_point_and_crosspoint() -> None:
+    # The evaluation code of the released weights: DGCNN, k = 15, max and mean, 2,048 wide; the rest is CrossPoint's.
+    for name in ("mm-point-dgcnn", "crosspoint-dgcnn"):
+        config = RECIPES[name]
+        assert isinstance(config.backbone, DGCNNConfig)
+        assert isinstance(config.method, MMPointConfig | CrossPointConfig)
+        assert (config.backbone.k, config.backbone.pooling, config.backbone.pooled_dim) == (15, "max_mean", 1024)
+        assert (config.data.points, config.data.batch, config.epochs) == (2048, 20, 100)
+        assert (config.optim.lr, config.optim.weight_decay, config.method.temperature) == (1e-3, 1e-6, 0.1)
