@@ -33,6 +33,10 @@ def run(name: str, words: Sequence[str]) -> None:
         from pointssl.app import train_commands
 
         train_commands.run(words)
+    elif name == "study":
+        from pointssl.app import study_commands
+
+        study_commands.run(words)
     else:
         flags.call(COMMANDS[name], words, f"pointssl {name}")
 

@@ -1,0 +1,182 @@
+"""From measured differences to a verdict: supported, not supported, or undecided at this number of seeds and clouds.
+
+A figure is known for every seed, and for resampled clouds. Its variance is the sum of two parts: over seeds (spread of
+the seeds' values, divided by their number) and over clouds (variance of the mean over seeds as clouds are drawn again).
+What both share is counted twice, so the interval is rather too wide than too narrow.
+
+Source: degrees of freedom of a sum of variances, F. E. Satterthwaite, "An Approximate Distribution of Estimates of
+Variance Components", Biometrics Bulletin 1946; correction for several comparisons, S. Holm, 1979. The verdict's rule is
+ours (docs/studies.md).
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+
+from pointssl.ops.stats import holm
+
+LEVEL = 0.95
+PERMUTATIONS = 5040
+"""Most rearrangements that are all tried; beyond, as many are drawn."""
+
+Verdict = Literal["supported", "not supported", "undecided"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A mean over seeds, its 95 % interval, and how often chance alone would lie as far from 0."""
+
+    value: float
+    low: float | None
+    high: float | None
+    p: float
+    over: Literal["seeds and clouds", "clouds alone"]
+    """What the interval covers; one seed says nothing of others."""
+    per_seed: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One figure that a claim speaks of, and the sign that it claims."""
+
+    what: str
+    claimed: Literal[-1, 1]
+    evidence: Evidence
+    p_holm: float
+    """p corrected for all comparisons of the study; equal to p before `corrected`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A sentence, its tests, and what they say of it."""
+
+    text: str
+    checks: tuple[Check, ...]
+    verdict: Verdict
+
+
+def over_seeds(values: Float64[np.ndarray, "k s"]) -> Evidence:
+    """Return the evidence of a figure.
+
+    Args:
+        values: the figure of every seed (rows) for the clouds themselves (first column) and for every resample of them,
+            the same draws in all rows whose clouds are the same.
+    """
+    seeds, draws = len(values), values.shape[1] - 1
+    own, mean = values[:, 0], values.mean(axis=0)
+    centre, listed = float(mean[0]), tuple(float(value) for value in own)
+    from_clouds = float(mean[1:].var(ddof=1)) if draws > 1 else 0.0
+    if seeds == 1:
+        if draws < 2:
+            return Evidence(value=centre, low=None, high=None, p=1.0, over="clouds alone", per_seed=listed)
+        low, high = np.quantile(mean[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        tail = min(int((mean[1:] <= 0).sum()), int((mean[1:] >= 0).sum()))
+        p = min(1.0, 2 * (tail + 1) / (draws + 1))
+        return Evidence(value=centre, low=float(low), high=float(high), p=p, over="clouds alone", per_seed=listed)
+    from_seeds = float(own.var(ddof=1)) / seeds
+    error = math.sqrt(from_seeds + from_clouds)
+    if error == 0:
+        p = 1.0 if centre == 0 else 0.0
+        return Evidence(value=centre, low=centre, high=centre, p=p, over="seeds and clouds", per_seed=listed)
+    from scipy.special import stdtr, stdtrit
+
+    # The resamples are many enough that the clouds' part has no degrees of freedom to speak of.
+    degrees = (from_seeds + from_clouds) ** 2 * (seeds - 1) / max(from_seeds**2, np.finfo(float).tiny)
+    degrees = min(degrees, 1e6)
+    half = float(stdtrit(degrees, (1 + LEVEL) / 2)) * error
+    p = 2 * float(stdtr(degrees, -abs(centre) / error))
+    return Evidence(value=centre, low=centre - half, high=centre + half, p=p, over="seeds and clouds", per_seed=listed)
+
+
+def association(
+    x: Float64[np.ndarray, "k s i"], y: Float64[np.ndarray, "k s i"], *, together: bool, seed: int = 0
+) -> Evidence:
+    """Return Spearman's rho of x and y over items, as a mean over seeds; figures that do not move have rho 0.
+
+    Its p is the larger of the interval's and that of rearranged items.
+
+    Args:
+        x: figures of every seed, resample of the clouds (the first is the clouds themselves) and item.
+        y: the same of the other figure.
+        together: rearrange the items of all seeds alike (items are kinds of networks, which stay what they are), or
+            each seed's by themselves (items are trainings).
+        seed: decides which rearrangements are drawn where they are too many.
+    """
+    found = over_seeds(_rho(x, y))
+    low, high = (None if end is None else float(np.clip(end, -1, 1)) for end in (found.low, found.high))
+    p = max(found.p, _rearranged(x[:, 0], y[:, 0], together=together, seed=seed))
+    return replace(found, low=low, high=high, p=p)
+
+
+def checked(what: str, claimed: Literal[-1, 1], evidence: Evidence) -> Check:
+    """Return a test that is not corrected yet."""
+    return Check(what=what, claimed=claimed, evidence=evidence, p_holm=evidence.p)
+
+
+def corrected(claims: Sequence[tuple[str, Sequence[Check]]]) -> tuple[Claim, ...]:
+    """Return the claims with their verdicts, all their tests corrected together."""
+    p = iter(holm([one.evidence.p for _, tests in claims for one in tests]))
+    made = []
+    for text, tests in claims:
+        ready = tuple(replace(one, p_holm=next(p)) for one in tests)
+        made.append(Claim(text=text, checks=ready, verdict=verdict_of(ready)))
+    return tuple(made)
+
+
+def verdict_of(tests: Sequence[Check]) -> Verdict:
+    """Supported: every test says so; not supported: any says the opposite; undecided: all else.
+
+    A test says something when its interval leaves out 0, also after correction, and more than one seed was trained.
+    """
+    signs = [_says(one) for one in tests]
+    if signs and all(sign == one.claimed for sign, one in zip(signs, tests, strict=True)):
+        return "supported"
+    return "not supported" if any(sign == -one.claimed for sign, one in zip(signs, tests, strict=True)) else "undecided"
+
+
+def together(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict of a conclusion from those of its claims, by the same rule."""
+    if verdicts and all(one == "supported" for one in verdicts):
+        return "supported"
+    return "not supported" if "not supported" in verdicts else "undecided"
+
+
+def _says(one: Check) -> int:
+    """Return the sign that a test shows, 0 where it shows none."""
+    found = one.evidence
+    if found.low is None or found.high is None or found.over == "clouds alone" or one.p_holm >= 1 - LEVEL:
+        return 0
+    return 1 if found.low > 0 else -1 if found.high < 0 else 0
+
+
+def _rho(x: Float64[np.ndarray, "... i"], y: Float64[np.ndarray, "... i"]) -> Float64[np.ndarray, "..."]:
+    from scipy.stats import rankdata
+
+    a, b = (rankdata(part, axis=-1) for part in np.broadcast_arrays(x, y))
+    a, b = a - a.mean(axis=-1, keepdims=True), b - b.mean(axis=-1, keepdims=True)
+    size = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
+    rho: Float64[np.ndarray, ...] = np.where(size > 0, (a * b).sum(axis=-1) / np.where(size > 0, size, 1.0), 0.0)
+    return rho
+
+
+def _rearranged(x: Float64[np.ndarray, "k i"], y: Float64[np.ndarray, "k i"], *, together: bool, seed: int) -> float:
+    """Return the share of rearrangements of y whose mean rho lies at least as far from 0."""
+    seeds, items = x.shape
+    observed = abs(float(_rho(x, y).mean()))
+    every = math.factorial(items) if together or seeds == 1 else math.factorial(items) ** seeds
+    generator = np.random.default_rng(seed)
+    if (together or seeds == 1) and every <= PERMUTATIONS:
+        orders = np.array(list(itertools.permutations(range(items))))[:, None, :].repeat(seeds, axis=1)
+    else:
+        rows = 1 if together else seeds
+        drawn = generator.permuted(np.tile(np.arange(items), (PERMUTATIONS, rows, 1)), axis=-1)
+        orders = np.broadcast_to(drawn, (PERMUTATIONS, seeds, items))
+    shuffled = np.take_along_axis(np.broadcast_to(y, orders.shape), orders, axis=-1)
+    as_far = int((np.abs(_rho(np.broadcast_to(x, orders.shape), shuffled).mean(axis=-1)) >= observed - 1e-9).sum())
+    exact = (together or seeds == 1) and every <= PERMUTATIONS
+    return as_far / len(orders) if exact else (as_far + 1) / (len(orders) + 1)
