@@ -16,27 +16,37 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
+import numpy as np
 import tyro
 from tyro.conf import Positional
 
 from pointssl.app.train_recipes import train_recipe
 from pointssl.backbones import BackboneConfig, DGCNNConfig, PointNetConfig
 from pointssl.data.division import open_splits
+from pointssl.evaluate.record import versions
 from pointssl.files import write_json
+from pointssl.interpret import table
 from pointssl.interpret.config import InteractConfig
 from pointssl.interpret.interact import interact
+from pointssl.interpret.profile import ProfileConfig
 from pointssl.methods import ClassifyConfig
 from pointssl.methods.interaction import InteractionConfig
+from pointssl.ops.strength import is_salient
 from pointssl.progress import say
+from pointssl.study import networks as trained
+from pointssl.study.evidence import checked, corrected
+from pointssl.study.figures import figures
+from pointssl.study.groups import contrast, group
+from pointssl.study.pretraining import checks_of
 from pointssl.train.checkpoint import read_json
 from pointssl.train.classifier import load_classifier, train_classifier
-from pointssl.train.config import PretrainConfig
+from pointssl.train.config import PretrainConfig, to_json
 from pointssl.train.labels import LabelConfig, divide
 from pointssl.train.scores import read_scores
 
@@ -46,6 +56,8 @@ Arm = Literal["scratch", "interaction", "parae", "mm-point"]
 Network = Literal["pointnet", "dgcnn"]
 ARMS: tuple[Arm, ...] = ("scratch", "interaction", "parae", "mm-point")
 ALPHAS = (0.001, 0.005, 0.01, 0.05, 0.1)
+DISPLAY = ProfileConfig()
+"""Orders 1 to 3 are low and 8 to 10 are high, at 10 regions."""
 VALIDATE = 0.2
 """Part of the training clouds of every class that choosing alpha is scored on."""
 
@@ -189,8 +201,8 @@ def chosen(options: Options, fraction: float) -> float | None:
     """Return the alpha to train with; None where none was chosen yet. DGCNN takes PointNet's where it has none."""
     if options.alpha is not None:
         return options.alpha
-    for network in (options.backbone, "pointnet"):
-        file = chosen_file(replace(options, backbone=network), fraction)
+    for one in (options, replace(options, backbone="pointnet")):
+        file = chosen_file(one, fraction)
         if file.is_file():
             return float(read_json(file)["alpha"])
     return None
@@ -276,17 +288,70 @@ def settings_of(options: Options, labels: LabelConfig, seed: int, alpha: float) 
 
 
 def gather(options: Options) -> None:
-    """Write what is finished."""
-    rows = []
-    for fraction in options.fractions:
-        for arm in options.arms:
-            for seed in options.seeds:
-                run = grid_run(options, arm, fraction, seed)
-                if run is not None and (run / "scores.json").is_file():
-                    accuracy = read_scores(run).accuracy
-                    rows.append({"arm": arm, "fraction": fraction, "seed": seed, "accuracy": accuracy})
-    command = "python benchmarks/interaction_study.py " + " ".join(sys.argv[1:])
-    write_json(RESULTS / "interaction-study.json", {"command": command, "rows": rows})
+    """Write what is finished: every arm, its difference to scratch paired by seed and cloud, and the verdicts."""
+    found = {(fraction, arm): read(options, arm, fraction) for fraction in options.fractions for arm in options.arms}
+    groups, contrasts, claims, accuracies = [], [], [], []
+    for (fraction, arm), members in found.items():
+        if members:
+            groups.append(asdict(group(arm, list(members.values()), fraction)) | {"seeds": list(members)})
+        scratch = found.get((fraction, "scratch"), {})
+        both = [seed for seed in members if seed in scratch]
+        if arm == "scratch" or not both:
+            continue
+        gap = contrast(arm, [members[s] for s in both], "scratch", [scratch[s] for s in both], fraction)
+        contrasts.append(asdict(gap) | {"seeds": both})
+        named = f"{arm}, {fraction:.0%} of the labels"
+        claims.append((f"{named}: stronger high orders and weaker low orders than from scratch.", checks_of(gap)))
+        better = checked(f"accuracy, {named}, less scratch", 1, gap.accuracy)
+        accuracies.append((f"{named}: more accurate than from scratch.", [better]))
+    result: dict[str, Any] = {
+        "command": "python benchmarks/interaction_study.py " + " ".join(sys.argv[1:]),
+        "settings": {
+            "recipe": to_json(replace(train_recipe(f"train-{options.backbone}"), backbone=BACKBONES[options.backbone])),
+            "epochs": options.epochs,
+            "least_steps": options.least_steps,
+            "points": options.points,
+            "clouds": options.clouds,
+            "regions": options.regions,
+            "low": DISPLAY.ranges(options.regions)[0],
+            "high": DISPLAY.ranges(options.regions)[1],
+        },
+        "versions": versions(),
+        "alpha": [
+            read_json(file) for fraction in options.fractions if (file := chosen_file(options, fraction)).is_file()
+        ],
+        "groups": groups,
+        "contrasts": contrasts,
+        "interactions": [asdict(one) for one in corrected(claims)],
+        "accuracy": [asdict(one) for one in corrected(accuracies)],
+    }
+    name = "interaction-study" if options.backbone == "pointnet" else f"interaction-study-{options.backbone}"
+    result["settings"]["recipe"]["data"]["source"] = "psb-shrec12"
+    write_json(RESULTS / f"{name}.json", result)
+    for one in [*result["interactions"], *result["accuracy"]]:
+        print(f"{one['verdict']:14} {one['text']}")
+        for check in one["checks"]:
+            shown = check["evidence"]
+            ends = f"[{shown['low']:+.4f}, {shown['high']:+.4f}]" if shown["low"] is not None else ""
+            print(f"{'':14} {check['what']}: {shown['value']:+.4f} {ends} p {check['p_holm']:.3f} ({shown['over']})")
+
+
+def read(options: Options, arm: Arm, fraction: float) -> dict[int, trained.Network]:
+    """Return the finished and measured networks of one arm by seed."""
+    found = {}
+    for seed in options.seeds:
+        run = grid_run(options, arm, fraction, seed)
+        if run is None or not (tables(options) / f"{run.name}.npz").is_file():
+            continue
+        measured, scores = table.load(tables(options) / f"{run.name}.npz"), read_scores(run)
+        right = np.array(scores.predictions) == np.array(scores.labels)
+        found[seed] = trained.Network(
+            job=trained.Job(group=arm, seed=seed, fraction=fraction, level=fraction),
+            run=run,
+            figures=figures(measured, right, DISPLAY),
+            salient=is_salient(measured.dividends()).numpy(),
+        )
+    return found
 
 
 if __name__ == "__main__":

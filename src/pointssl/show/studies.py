@@ -47,7 +47,7 @@ def html(study: Study) -> str:
     )
     return page.build_page(
         title=TITLES[study.name],
-        kicker=f"study {study.name}: {study.verdict}",
+        kicker=f"study {study.name}: {_verdict(study)}",
         lead=lead,
         panels=panels(study),
         footer="Intervals are 95 %, over seeds and clouds, or over clouds alone where there is one seed, which decides "
@@ -61,8 +61,7 @@ def panels(study: Study) -> list[Panel]:
         Panel(
             title="Verdict",
             sentence=RULE,
-            html=f"<p><strong>{escape(study.verdict[0].upper() + study.verdict[1:])}</strong> as a whole.</p>"
-            + claims_table(study),
+            html=f"<p><strong>{escape(_verdict(study).capitalize())}</strong>, as a whole.</p>" + claims_table(study),
             note=" ".join(study.notes),
         ),
         Panel(
@@ -127,7 +126,7 @@ def claims_table(study: Study) -> str:
 
 def groups_table(study: Study) -> str:
     """Return accuracy, low and high strength of every group in HTML."""
-    low, high = ("–".join(map(str, orders)) for orders in (study.low_orders, study.high_orders))
+    low, high = (_orders(orders) for orders in (study.low_orders, study.high_orders))
     head = [Cell("Networks"), *([Cell("Level", number=True)] if study.level else [])]
     head += [Cell("Accuracy, %", number=True), Cell("Low orders", small=low, number=True)]
     head += [Cell("High orders", small=high, number=True), Cell("Effect", small="nats", number=True)]
@@ -140,7 +139,8 @@ def groups_table(study: Study) -> str:
             _cell(one.high),
             Cell(f"{one.effect:.2f}", number=True),
         ]
-        for one in study.groups
+        for line in _lines(study).values()
+        for one in line
     ]
     return table(head, rows)
 
@@ -189,7 +189,7 @@ def recurrences_table(study: Study) -> str:
     rows = [
         [
             Cell(one.name),
-            Cell("–".join(map(str, one.orders)), number=True),
+            Cell(_orders(one.orders), number=True),
             Cell(f"{100 * one.share:.1f}", number=True),
             Cell(f"{100 * one.chance:.1f}", number=True),
             _cell(one.beyond),
@@ -269,6 +269,17 @@ def _lines(study: Study) -> dict[str, list[Group]]:
     return made
 
 
+def _verdict(study: Study) -> str:
+    """Return the verdict; an open one with the numbers that did not decide it."""
+    seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
+    more = f" at {seeds} and {study.clouds} clouds" if study.verdict == "undecided" else ""
+    return study.verdict + more
+
+
+def _orders(orders: tuple[int, int]) -> str:
+    return str(orders[0]) if orders[0] == orders[1] else f"{orders[0]}–{orders[1]}"
+
+
 def _named(one: Group) -> str:
     return one.name if one.level is None else style.percent(one.level)
 
@@ -301,7 +312,8 @@ def _level(level: float | None) -> Cell:
 
 
 def _cell(found: Evidence, *, percent: bool = False, signed: bool = False) -> Cell:
-    size, digits = (100.0, 1) if percent else (1.0, 4 if abs(found.value) < 0.1 else 3)
+    largest = max(abs(value) for value in (found.value, found.low, found.high) if value is not None)
+    size, digits = (100.0, 1) if percent else (1.0, 4 if largest < 0.1 else 3)
     shown = [
         f"{size * value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
         for value in (found.value, found.low, found.high)

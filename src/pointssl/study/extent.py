@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pointssl.errors import SettingError
+from pointssl.progress import say
 from pointssl.study import starts
 from pointssl.study.config import StudyConfig
 from pointssl.study.cost import Cost, cost
@@ -52,7 +53,7 @@ def extent(
         Interrupted: the user stopped it; the same call goes on.
     """
     made = _plan(data, runs, Path(out), config, parts, fractions)
-    return _found(made, carry_out(made), sorted(parts), sorted(fractions))
+    return _found(made, carry_out(made))
 
 
 def extent_cost(
@@ -86,8 +87,21 @@ def _plan(
         raise SettingError("fractions must be above 0; every class has at least one cloud anyway")
     kinds, recipe = starts.kinds(runs, config.recipe)
     networks = Networks(data, replace(config, recipe=recipe), out)
-    jobs = [*_along(kinds, config, sorted(parts)), *_amounts(kinds, config, sorted(fractions))]
+    jobs = [*_along(kinds, config, sorted(parts)), *_amounts(kinds, config, _apart(networks, sorted(fractions)))]
     return Plan(networks=networks, kinds=kinds, jobs=tuple(jobs))
+
+
+def _apart(networks: Networks, fractions: Sequence[float]) -> list[float]:
+    """Return the parts of the labels that give more clouds than the smaller ones: of two alike, one is a level."""
+    found: dict[int, float] = {}
+    for fraction in fractions:
+        count = networks.settings(Job(group="", seed=0, fraction=fraction))[2]
+        if count in found:
+            say(f"{fraction:.3g} of the labels are the same {count} clouds as {found[count]:.3g}; left out")
+        found.setdefault(count, fraction)
+    if fractions and len(found) < 3:
+        raise SettingError(f"fractions must give at least 3 different numbers of clouds, got {sorted(found)}")
+    return list(found.values())
 
 
 def _along(kinds: Sequence[starts.Kind], config: StudyConfig, parts: Sequence[float]) -> Iterator[Job]:
@@ -115,17 +129,12 @@ def _amounts(kinds: Sequence[starts.Kind], config: StudyConfig, fractions: Seque
                 yield Job(group=_labels(kind.name), seed=seed, fraction=fraction, level=fraction, start=start)
 
 
-def _found(plan: Plan, members: Members, parts: Sequence[float], fractions: Sequence[float]) -> Study:
+def _found(plan: Plan, members: Members) -> Study:
     claims = []
-    names = [kind.name for kind in plan.kinds]
-    for name in names if parts else ():
-        line = [members[_pretraining(name), part] for part in parts]
-        text = f"{name}: the longer the pre-training, the stronger the high orders and the weaker the low ones."
-        claims.append((text, trend(_pretraining(name), parts, line)))
-    for name in [SCRATCH, *names] if fractions else ():
-        line = [members[_labels(name), fraction] for fraction in fractions]
-        text = f"{name}: the more labels, the stronger the high orders and the weaker the low ones."
-        claims.append((text, trend(_labels(name), fractions, line)))
+    for name in dict.fromkeys(name for name, _ in members):
+        line = {level: one for (named, level), one in members.items() if named == name and level is not None}
+        text = f"{name}: the more of it, the stronger the high orders and the weaker the low ones."
+        claims.append((text, trend(name, list(line), list(line.values()))))
     return Study(
         name="extent",
         conclusion=CONCLUSION,

@@ -58,7 +58,7 @@ def found(networks: Networks, members: dict[str, list[Network]], kinds: Sequence
     claims = [
         (
             f"From {name}: stronger high orders and weaker low orders than from scratch.",
-            tests_of(contrast(name, members[name], scratch, members[scratch])),
+            checks_of(contrast(name, members[name], scratch, members[scratch])),
         )
         for name in arms
     ]
@@ -82,8 +82,8 @@ def found(networks: Networks, members: dict[str, list[Network]], kinds: Sequence
     )
 
 
-def tests_of(gap: Contrast) -> list[Check]:
-    """Return the two tests of conclusion 1 on a pre-trained arm less the one from scratch."""
+def checks_of(gap: Contrast) -> list[Check]:
+    """Return the two checks of conclusion 1 on a pre-trained arm less the one from scratch."""
     return [
         checked(f"high orders, {gap.name} less {gap.less}", 1, gap.high),
         checked(f"low orders, {gap.name} less {gap.less}", -1, gap.low),
