@@ -1,12 +1,12 @@
 """From measured differences to a verdict: supported, not supported, or undecided at this number of seeds and clouds.
 
-A figure is known for every seed, and for resampled clouds. Its variance is the sum of two parts: over seeds (spread of
-the seeds' values, divided by their number) and over clouds (variance of the mean over seeds as clouds are drawn again).
-What both share is counted twice, so the interval is rather too wide than too narrow.
+A figure is known for every seed, and for resampled clouds. Half its interval is the root of two squares: half the t
+interval of the seeds' values, and half the normal interval of their mean as clouds are drawn again. What both share is
+counted twice, so the interval is rather too wide than too narrow.
 
-Source: degrees of freedom of a sum of variances, F. E. Satterthwaite, "An Approximate Distribution of Estimates of
-Variance Components", Biometrics Bulletin 1946; correction for several comparisons, S. Holm, 1979. The verdict's rule is
-ours (docs/studies.md).
+Source: limits of a sum from the squares of its parts' limits, W. G. Howe, "Approximate Confidence Limits on the Mean of
+X + Y Where X and Y Are Two Tabled Independent Random Variables", JASA 1974; correction for several comparisons,
+S. Holm, 1979. The verdict's rule is ours (docs/studies.md).
 """
 
 import itertools
@@ -79,18 +79,31 @@ def over_seeds(values: Float64[np.ndarray, "k s"]) -> Evidence:
         p = min(1.0, 2 * (tail + 1) / (draws + 1))
         return Evidence(value=centre, low=float(low), high=float(high), p=p, over="clouds alone", per_seed=listed)
     from_seeds = float(own.var(ddof=1)) / seeds
-    error = math.sqrt(from_seeds + from_clouds)
-    if error == 0:
-        p = 1.0 if centre == 0 else 0.0
-        return Evidence(value=centre, low=centre, high=centre, p=p, over="seeds and clouds", per_seed=listed)
-    from scipy.special import stdtr, stdtrit
-
-    # The resamples are many enough that the clouds' part has no degrees of freedom to speak of.
-    degrees = (from_seeds + from_clouds) ** 2 * (seeds - 1) / max(from_seeds**2, np.finfo(float).tiny)
-    degrees = min(degrees, 1e6)
-    half = float(stdtrit(degrees, (1 + LEVEL) / 2)) * error
-    p = 2 * float(stdtr(degrees, -abs(centre) / error))
+    half = _half(from_seeds, from_clouds, seeds - 1, LEVEL)
+    p = _p(abs(centre), from_seeds, from_clouds, seeds - 1)
     return Evidence(value=centre, low=centre - half, high=centre + half, p=p, over="seeds and clouds", per_seed=listed)
+
+
+def _half(from_seeds: float, from_clouds: float, degrees: int, level: float) -> float:
+    """Return half the interval: that of the seeds (t) and that of the clouds (normal), added as squares."""
+    from scipy.special import ndtri, stdtrit
+
+    upper = (1 + level) / 2
+    return math.hypot(float(stdtrit(degrees, upper)) * from_seeds**0.5, float(ndtri(upper)) * from_clouds**0.5)
+
+
+def _p(distance: float, from_seeds: float, from_clouds: float, degrees: int) -> float:
+    """Return 1 - the level whose interval just reaches 0, by bisection."""
+    if from_seeds + from_clouds == 0:
+        return 1.0 if distance == 0 else 0.0
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        if _half(from_seeds, from_clouds, degrees, middle) < distance:
+            low = middle
+        else:
+            high = middle
+    return 1 - low
 
 
 def association(

@@ -73,6 +73,7 @@ class Networks:
         check(config.interact.regions, count, free())  # told before hours of training
         fitted(config.recipe, self.pair, LabelConfig())
         self._clouds: Clouds | None = None
+        self._folders: dict[Job, Path] = {}
 
     def settings(self, job: Job) -> tuple[PretrainConfig, LabelConfig, int]:
         """Return the settings of one training, its labels, and how many clouds it learns from."""
@@ -86,16 +87,19 @@ class Networks:
 
     def folder(self, job: Job) -> Path:
         """Return where the run of a training lies."""
-        config, labels, _ = self.settings(job)
-        decides = [
-            to_json(replace(config, data=replace(config.data, source="", workers=0))),
-            asdict(labels),
-            self.splits.train.fingerprint,
-            self.splits.test.fingerprint,
-            None if job.start is None else job.start.digest,
-        ]
-        name = "scratch" if job.start is None else job.start.name
-        return self.out / "runs" / f"{name}-{100 * job.fraction:g}-s{job.seed}-{_hash(decides)}"
+        if job not in self._folders:
+            config, labels, _ = self.settings(job)
+            decides = [
+                to_json(replace(config, data=replace(config.data, source="", workers=0))),
+                asdict(labels),
+                self.splits.train.fingerprint,
+                self.splits.test.fingerprint,
+                None if job.start is None else job.start.digest,
+            ]
+            name = "scratch" if job.start is None else job.start.name
+            named = f"{name}-{100 * job.fraction:g}-s{job.seed}-{_hash(decides)}"
+            self._folders[job] = self.out / "runs" / named
+        return self._folders[job]
 
     def finished(self, job: Job) -> bool:
         """Whether a training and its scores are there."""
