@@ -214,15 +214,16 @@ def grid_jobs(options: Options) -> list[Job]:
     for seed in options.seeds:
         for fraction in options.fractions:
             for arm in options.arms:
+                alpha = chosen(options, fraction) if arm == "interaction" else 0.0
                 run = grid_run(options, arm, fraction, seed)
-                if run is None:
+                if run is None or alpha is None:
                     say(f"{arm}, {fraction:.0%} of the labels: choose alpha first (interaction_study.py alpha)")
                     continue
                 start = start_of(options, arm, seed)
                 if start is not None and not (start / "encoder").is_dir():
                     say(f"{arm}, seed {seed}: {start} is not there or not finished; left out")
                     continue
-                jobs.append((run.name, lambda a=(arm, fraction, seed, run, start): one(options, *a)))  # type: ignore[misc]
+                jobs.append((run.name, lambda a=(fraction, seed, alpha, run, start): one(options, *a)))  # type: ignore[misc]
     return jobs
 
 
@@ -241,10 +242,8 @@ def grid_run(options: Options, arm: Arm, fraction: float, seed: int) -> Path | N
     return options.folder / f"{named}-{100 * fraction:g}-s{seed}"
 
 
-def one(options: Options, arm: Arm, fraction: float, seed: int, run: Path, start: Path | None) -> None:
+def one(options: Options, fraction: float, seed: int, alpha: float, run: Path, start: Path | None) -> None:
     """Train, score and measure one classifier, as far as that was not done before."""
-    alpha = chosen(options, fraction) if arm == "interaction" else 0.0
-    assert alpha is not None
     train(options, run, LabelConfig(fraction=fraction, draw=seed), seed, alpha, start)
     say(f"{run.name}: accuracy {read_scores(run).accuracy:.4f}")
     settings = InteractConfig(
