@@ -259,6 +259,11 @@ def test_command__dry_run_and_complaints(runs: list[Path], tmp_path: Path, capsy
     shown = capsys.readouterr().out
     assert "trainings to do" in shown
     assert not (tmp_path / "out").exists()
+    for name in ("pretraining", "extent", "transfer"):
+        with pytest.raises(SystemExit) as left:
+            cli.main(["study", name, "--help"])
+        assert left.value.code == 0
+        assert "--runs" in capsys.readouterr().out
     assert "no study 'pretrainings'" in complaint(["study", "pretrainings"], capsys)
     assert "no recipe 'nothing'" in complaint(["study", "extent", *given, "--recipe", "nothing"], capsys)
     assert "regions must be" in complaint(["study", "transfer", *given, "--regions", "99"], capsys)

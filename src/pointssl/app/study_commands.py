@@ -27,7 +27,7 @@ def run(words: Sequence[str]) -> None:
         for name, function in STUDIES.items():
             table.add_row(f"  {name}", (function.__doc__ or "").partition("\n")[0])
         console.print(table)
-        return
+        raise SystemExit(0)
     if words[0] not in STUDIES:
         raise SettingError(f"there is no study '{words[0]}'{nearest(words[0], STUDIES)}")
     flags.call(STUDIES[words[0]], words[1:], f"pointssl study {words[0]}")
