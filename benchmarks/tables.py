@@ -270,9 +270,68 @@ def interactions() -> str:
     return f"{text}\n{first}\n\nMoebius transform of one game:\n\n{second}\n\n{last}"
 
 
+STARTS = {
+    "scratch": "scratch",
+    "interaction": "scratch, interaction loss",
+    "parae": "from ParAE",
+    "mm-point": "from MM-Point",
+}
+
+
+def interval(evidence: Result, scale: float = 1.0, digits: int = 3, sign: str = "") -> str:
+    """Return a value with its interval where it has one."""
+    value = f"{scale * evidence['value']:{sign}.{digits}f}"
+    if evidence["low"] is None:
+        return value
+    return f"{value} [{scale * evidence['low']:{sign}.{digits}f}, {scale * evidence['high']:{sign}.{digits}f}]"
+
+
+def study() -> str:
+    """Classifiers that began in four ways: accuracy, strength by order, and what follows."""
+    parts = []
+    for network, title in NETWORKS.items():
+        result = read("interaction-study" if network == "pointnet" else f"interaction-study-{network}")
+        if result is None:
+            continue
+        settings, gaps = result["settings"], {(one["name"], one["level"]): one for one in result["contrasts"]}
+        verdicts = {one["text"].split(" of the labels")[0]: one["verdict"] for one in result["interactions"]}
+        rows = []
+        for one in result["groups"]:
+            gap = gaps.get((one["name"], one["level"]))
+            cells = [
+                f"{one['level']:.0%}",
+                str(len(one["seeds"])),
+                interval(one["accuracy"], 100, 1),
+                interval(gap["accuracy"], 100, 1, "+") if gap else "",
+                interval(one["low"]),
+                interval(one["high"]),
+                verdicts.get(f"{one['name']}, {one['level']:.0%}", ""),
+            ]
+            rows.append([f"{title}, {STARTS[one['name']]}", *cells])
+        low, high = (f"{a} to {b}" for a, b in (settings["low"], settings["high"]))
+        chosen = "; ".join(f"{one['alpha']:g} at {one['fraction']:.0%}" for one in result["alpha"])
+        text = (
+            f"{title}: {settings['epochs']:g} epochs, at least {settings['least_steps']} updates, "
+            f"{settings['points']} points; {settings['clouds']}\ntest clouds in {settings['regions']} regions, low "
+            f"orders {low}, high orders {high}."
+            + (f" Alpha, chosen on training clouds kept\nfor that: {chosen} of the labels." if chosen else "")
+        )
+        columns = ["start", "labels", "seeds", "accuracy", "minus scratch", "low", "high", "high up, low down?"]
+        parts.append(f"{text}\n\n{table(columns, rows)}")
+    if not parts:
+        return "Not measured yet."
+    head = (
+        "Classifiers of `psb-shrec12` (328 test clouds, 69 classes), last epoch, same recipe, labels and seeds. Low\n"
+        "and high: mean |I| of those orders as a share of the effect of the whole cloud. In brackets 95 % intervals\n"
+        "over seeds and clouds ([how](docs/studies.md)); last, the verdict against scratch.\n"
+    )
+    return head + "\n" + "\n\n".join(parts)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "linear-probe": linear_probe,
     "pretext": pretext,
+    "interaction-study": study,
     "ablate-mm-point": ablation,
     "mm-point-cost": mm_point_cost,
     "views": views,
