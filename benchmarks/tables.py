@@ -191,15 +191,14 @@ def ablation() -> str:
     for row in result["rows"]:
         accuracy = row["accuracy"]
         interval = f"{100 * accuracy['mean']:.1f} [{100 * accuracy['low']:.1f}, {100 * accuracy['high']:.1f}]"
-        seconds = f"{sum(row['seconds']) / len(row['seconds']):.0f}" if row["seconds"] else ""
-        rows.append([row["name"], str(len(row["seeds"])), interval, signed(row.get("against_base")), seconds])
+        rows.append([row["name"], str(len(row["seeds"])), interval, signed(row.get("against_base"))])
     settings = result["settings"]
     text = (
         f"PointNet, {settings['data']['points']} points, {settings['epochs']:g} epochs; accuracy in % of the\n"
         "standardised linear SVM on the 328 test clouds of `psb-shrec12`, mean over seeds, and the paired difference\n"
         "to the base; in brackets 95 % bootstraps over the test clouds.\n"
     )
-    return text + "\n" + table(["variant", "seeds", "accuracy", "minus base", "seconds of pre-training"], rows)
+    return text + "\n" + table(["variant", "seeds", "accuracy", "minus base"], rows)
 
 
 def mm_point_cost() -> str:
