@@ -56,8 +56,6 @@ Arm = Literal["scratch", "interaction", "parae", "mm-point"]
 Network = Literal["pointnet", "dgcnn"]
 ARMS: tuple[Arm, ...] = ("scratch", "interaction", "parae", "mm-point")
 ALPHAS = (0.001, 0.005, 0.01, 0.05, 0.1)
-DISPLAY = ProfileConfig()
-"""Orders 1 to 3 are low and 8 to 10 are high, at 10 regions."""
 VALIDATE = 0.2
 """Part of the training clouds of every class that choosing alpha is scored on."""
 
@@ -102,6 +100,8 @@ class Options:
     """Regions of each."""
     device: str | None = None
     """`cpu`, `cuda` or `cuda:1`; the GPU where there is one."""
+    display: Literal["share_of_effect", "share_of_mean"] = "share_of_effect"
+    """Unit of the strength of low and high orders: absolute levels, or the shape of the profile alone."""
     gather: bool = False
     """Only gather what is there."""
 
@@ -312,8 +312,9 @@ def gather(options: Options) -> None:
             "points": options.points,
             "clouds": options.clouds,
             "regions": options.regions,
-            "low": DISPLAY.ranges(options.regions)[0],
-            "high": DISPLAY.ranges(options.regions)[1],
+            "display": options.display,
+            "low": ProfileConfig().ranges(options.regions)[0],
+            "high": ProfileConfig().ranges(options.regions)[1],
         },
         "versions": versions(),
         "alpha": [
@@ -325,6 +326,7 @@ def gather(options: Options) -> None:
         "accuracy": [asdict(one) for one in corrected(accuracies)],
     }
     name = "interaction-study" if options.backbone == "pointnet" else f"interaction-study-{options.backbone}"
+    name += "" if options.display == "share_of_effect" else "-shape"
     result["settings"]["recipe"]["data"]["source"] = "psb-shrec12"
     write_json(RESULTS / f"{name}.json", result)
     for one in [*result["interactions"], *result["accuracy"]]:
@@ -347,7 +349,7 @@ def read(options: Options, arm: Arm, fraction: float) -> dict[int, trained.Netwo
         found[seed] = trained.Network(
             job=trained.Job(group=arm, seed=seed, fraction=fraction, level=fraction),
             run=run,
-            figures=figures(measured, right, DISPLAY),
+            figures=figures(measured, right, ProfileConfig(display=options.display)),
             salient=is_salient(measured.dividends()).numpy(),
         )
     return found
