@@ -17,12 +17,14 @@ from typing import Any
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 import numpy as np
+import torch
 import tyro
 
+from pointssl.backbones import build_backbone
+from pointssl.data.division import open_splits
 from pointssl.evaluate import probe
 from pointssl.evaluate.features import Reading, encode
 from pointssl.evaluate.record import versions
-from pointssl.evaluate.splits import open_splits
 from pointssl.files import write_json
 from pointssl.methods import MMPointConfig
 from pointssl.ops import stats
@@ -49,8 +51,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "levels at random": {"levels": "random"},
     "no negatives of one's own kind": {"own_kind": False},
     "temperature 0.2": {"temperature": 0.2},
+    "batches of 64": {},
+    "untrained": {},
 }
-"""Name to what differs from the base."""
+"""Name to what differs from the base in the method; larger batches take half the steps."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +84,21 @@ def main(options: Options) -> None:
 def one(data: Path, name: str, seed: int, options: Options) -> None:
     """Pre-train and score one variant, unless that was done before."""
     folder = RUNS / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
-    scores = folder.with_suffix(".json")
+    scores = RUNS / f"{folder.name}.json"
     if scores.is_file():
         return
-    config = variant(name, seed, str(data / "psb-shrec12"), options)
-    pretrain(config, folder, resume=(folder / "config.json").is_file())
+    config, finished = variant(name, seed, str(data / "psb-shrec12"), options), None
+    if name == "untrained":
+        torch.manual_seed(seed)
+        encoder = build_backbone(config.backbone)
+    else:
+        pretrain(config, folder, resume=(folder / "config.json").is_file())
+        encoder, finished = load(folder), read_json(folder / "record.json").get("finished")
     splits, reading = open_splits(str(data / "psb-shrec12")), Reading(points=1024)
-    train, test = (encode(load(folder), part, reading, seed=seed) for part in (splits.train, splits.test))
+    train, test = (encode(encoder, part, reading, seed=seed) for part in (splits.train, splits.test))
     fitted = probe.fit_predict(train, splits.train_labels, test, PROBE, seed=seed)
     right = (fitted.predictions == splits.test_labels).astype(int).tolist()
     validation = max(accuracy for _, accuracy in fitted.validation)
-    finished = read_json(folder / "record.json").get("finished")
     write_json(scores, {"name": name, "seed": seed, "right": right, "validation": validation, "finished": finished})
 
 
@@ -100,7 +108,8 @@ def variant(name: str, seed: int, source: str, options: Options) -> PretrainConf
     method = METHODS["mm-point"]
     assert isinstance(method, MMPointConfig)
     views = None if VARIANTS[name].get("inter") == 0.0 else str(VIEWS)
-    return replace(base, method=replace(method, **VARIANTS[name]), data=replace(base.data, views=views))
+    batch = 64 if name == "batches of 64" else base.data.batch
+    return replace(base, method=replace(method, **VARIANTS[name]), data=replace(base.data, views=views, batch=batch))
 
 
 def gather(options: Options) -> None:

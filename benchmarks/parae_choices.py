@@ -22,9 +22,9 @@ import tyro
 from pointssl.app.recipes import recipe
 from pointssl.backbones import PointNetConfig
 from pointssl.data.cloud import Dataset
+from pointssl.data.division import Subset
 from pointssl.data.loader import stack
 from pointssl.data.open import open_dataset
-from pointssl.evaluate.splits import Subset
 from pointssl.evaluate.suite import evaluate
 from pointssl.files import write_json
 from pointssl.methods import ParAE, ParAEConfig

@@ -23,12 +23,12 @@ import tyro
 from pointssl.backbones import Backbone, BackboneConfig, DGCNNConfig, PointNetConfig, build_backbone
 from pointssl.backbones.image import ResNetConfig
 from pointssl.data.augment import AugmentConfig
+from pointssl.data.division import open_splits
 from pointssl.data.view_config import ViewConfig
 from pointssl.data.write_views import write_views
 from pointssl.evaluate import knn, probe
 from pointssl.evaluate.features import Reading, encode
 from pointssl.evaluate.record import versions
-from pointssl.evaluate.splits import open_splits
 from pointssl.files import write_json
 from pointssl.methods import CrossPointConfig, MethodConfig, MMPointConfig, ParAEConfig
 from pointssl.methods.pictures import PictureConfig

@@ -10,9 +10,9 @@ from sklearn.metrics import adjusted_rand_score, rand_score
 
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.arrays import ArrayDataset
+from pointssl.data.division import Subset
 from pointssl.data.packed_npz import human_segmentations, open_npz
 from pointssl.evaluate import partition
-from pointssl.evaluate.splits import Subset
 from pointssl.methods import ParAE, ParAEConfig
 
 

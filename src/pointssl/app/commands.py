@@ -4,18 +4,13 @@ Heavy modules are imported where they are used: `pointssl recipes` needs no netw
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
-from rich.table import Table
-from tyro.conf import AvoidSubcommands, Positional, arg
+from tyro.conf import Positional
 
 from pointssl.app import flags
 from pointssl.app.interpret_commands import interpret
-from pointssl.errors import RunError, SettingError
 from pointssl.progress import make_console, say
-from pointssl.train.config import PretrainConfig
 
 console = make_console()
 """Where results go; progress and complaints go to standard error."""
@@ -28,7 +23,9 @@ def run(name: str, words: Sequence[str]) -> None:
 
         data_commands.run(words)
     elif name == "pretrain":
-        _pretrain(list(words))
+        from pointssl.app import pretrain_commands
+
+        pretrain_commands.run(words)
     elif name == "train":
         from pointssl.app import train_commands
 
@@ -41,88 +38,13 @@ def run(name: str, words: Sequence[str]) -> None:
         flags.call(COMMANDS[name], words, f"pointssl {name}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pretrain:
-    """Pre-train an encoder on unlabelled clouds; the settings start from the recipe's."""
-
-    config: Annotated[AvoidSubcommands[PretrainConfig], arg(name="")]
-    """The recipe's settings, every one of which can be changed."""
-    data: str | None = None
-    """The clouds: a store, folder or file, `synthetic`, or NAME:PATH; short for --data.source."""
-    out: Path | None = None
-    """Folder of the run; runs/RECIPE by default."""
-    device: str | None = None
-    """`cpu`, `cuda` or `cuda:1`; by default the GPU where there is one."""
-    dry_run: bool = False
-    """Take a few real steps, say what the whole run costs, and write nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resume:
-    """Go on with a run that was stopped; its settings are its own."""
-
-    resume: Path
-    """Folder of the run."""
-    device: str | None = None
-    """`cpu`, `cuda` or `cuda:1`; by default the GPU where there is one."""
-
-
-def _pretrain(words: list[str]) -> None:
-    from pointssl.app.recipes import RECIPES, recipe
-    from pointssl.train import pretrain
-    from pointssl.train.checkpoint import read_config
-    from pointssl.train.checks import is_supervised, resume_command
-
-    if any(word.split("=")[0] == "--resume" for word in words):
-        again = flags.change(Resume(resume=Path()), words, "pointssl pretrain")
-        if not (again.resume / "config.json").is_file():
-            raise RunError(
-                f"{again.resume} is no run that was begun; start one with: pointssl pretrain RECIPE --out RUN"
-            )
-        if is_supervised(again.resume):
-            raise RunError(f"{again.resume} learns from labels; go on with: {resume_command(again.resume)}")
-        _finished(pretrain.pretrain(read_config(again.resume), again.resume, resume=True, device=again.device))
-        return
-    if not words or words[0].startswith("-"):
-        if {"-h", "--help"} & set(words):
-            _print("usage: pointssl pretrain RECIPE [--data PATH] [--out RUN] [settings]\n")
-            _print("       pointssl pretrain --resume RUN\n")
-            recipes()
-            _print("\n`pointssl pretrain RECIPE --help` lists the settings and their values in the recipe.")
-            raise SystemExit(0)
-        raise SettingError(f"name a recipe first: pointssl pretrain RECIPE --data PATH (one of: {', '.join(RECIPES)})")
-    name = words[0]
-    given = flags.change(Pretrain(config=recipe(name)), words[1:], f"pointssl pretrain {name}")
-    config = given.config
-    if given.data is not None:
-        config = replace(config, data=replace(config.data, source=given.data))
-    if given.dry_run:
-        from pointssl.train.estimate import estimate
-
-        _print_rows(estimate(config, device=given.device).table())
-        return
-    _finished(pretrain.pretrain(config, given.out or Path("runs") / name, device=given.device))
-
-
-def _finished(folder: Path) -> None:
-    _print(f"encoder: {folder / 'encoder'}")
-    _print(f"next:    pointssl evaluate {folder} --data SET    and    pointssl report {folder}")
-
-
 def recipes() -> None:
     """List the settings that `pretrain` and `train` can start from."""
-    from pointssl.app.recipes import RECIPES
-    from pointssl.app.train_commands import recipe_table
+    from pointssl.app import pretrain_commands, train_commands
 
-    table = Table("recipe", "method", "encoder", "points", "batch", "epochs", box=None, pad_edge=False)
-    for name, config in RECIPES.items():
-        method, encoder = (type(part).__name__.removesuffix("Config") for part in (config.method, config.backbone))
-        table.add_row(
-            name, method, encoder, *(f"{v:g}" for v in (config.data.points, config.data.batch, config.epochs))
-        )
-    console.print(table)
+    console.print(pretrain_commands.recipe_table())
     _print("\nfor `pointssl train`:")
-    console.print(recipe_table())
+    console.print(train_commands.recipe_table())
 
 
 def demo(*, data: str | None = None, out: Path = Path("demo"), seconds: float = 75.0, seed: int = 0) -> None:
@@ -263,13 +185,6 @@ def _print(text: str) -> None:
 
 def _say(what: str, path: Path) -> None:
     _print(f"{what}: {path}")
-
-
-def _print_rows(rows: list[tuple[str, str]]) -> None:
-    table = Table("", "", show_header=False, box=None, pad_edge=False)
-    for left, right in rows:
-        table.add_row(left, right)
-    console.print(table)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

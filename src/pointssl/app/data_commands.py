@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.table import Table
 from tyro.conf import Positional
 
 from pointssl.app import flags
+from pointssl.app.tables import two_columns
 from pointssl.app.view_commands import views
 from pointssl.errors import DataError, SettingError, nearest
 from pointssl.progress import make_console, say
@@ -19,10 +19,7 @@ def run(words: Sequence[str]) -> None:
     """Run `data COMMAND ...`."""
     if not words or words[0] in ("-h", "--help"):
         say("usage: pointssl data COMMAND ...\n", console)
-        table = Table("", "", show_header=False, box=None, pad_edge=False)
-        for name, function in COMMANDS.items():
-            table.add_row(f"  {name}", (function.__doc__ or "").partition("\n")[0])
-        console.print(table)
+        console.print(two_columns((f"  {name}", flags.summary(one)) for name, one in COMMANDS.items()))
         return
     if words[0] not in COMMANDS:
         raise SettingError(f"there is no command 'data {words[0]}'{nearest(words[0], COMMANDS)}")
@@ -134,10 +131,7 @@ def show(data: Positional[str], *, split: str = "all") -> None:
         common = np.argsort(-counts, kind="stable")[:8]
         named = ", ".join(f"{dataset.classes[i]} {counts[i]}" for i in common)
         rows.insert(2, ("classes", f"{len(dataset.classes)}: {named}{' ...' if len(counts) > len(common) else ''}"))
-    table = Table("", "", show_header=False, box=None, pad_edge=False)
-    for left, right in rows:
-        table.add_row(left, right)
-    console.print(table)
+    console.print(two_columns(rows))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

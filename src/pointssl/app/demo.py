@@ -7,12 +7,12 @@ import numpy as np
 
 from pointssl.app.recipes import recipe
 from pointssl.data.cloud import Dataset
+from pointssl.data.division import hold_out
 from pointssl.data.listing import ARCHIVES
 from pointssl.data.open import open_dataset
 from pointssl.data.pack import pack
 from pointssl.data.store import is_store
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.evaluate.splits import hold_out
 from pointssl.evaluate.suite import evaluate
 from pointssl.evaluate.table import evaluation_table
 from pointssl.progress import console

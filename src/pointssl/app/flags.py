@@ -64,3 +64,8 @@ def complaint(box: str) -> str:
     offered = re.search(r"Perhaps you meant: (--[\w.-]+)", " ".join(hints))
     fault = re.sub(r"\s+", " ", re.sub(r"__tyro[-_\w]*__:?", "", fault)).rstrip(".:; ")
     return f"{fault} (did you mean {offered[1]}?)" if offered else fault
+
+
+def summary(function: Callable[..., None]) -> str:
+    """Return the first line of a command's docstring."""
+    return (function.__doc__ or "").partition("\n")[0]

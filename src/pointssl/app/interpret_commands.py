@@ -61,7 +61,7 @@ def interpret(
         parquet: also write the tables as parquet.
         up: axis of the data that points up in pictures: x, y or z.
     """
-    from pointssl.evaluate.splits import open_splits
+    from pointssl.data.division import open_splits
     from pointssl.interpret import table
     from pointssl.interpret.config import MOST_EXACT, InteractConfig
     from pointssl.interpret.interact import interact

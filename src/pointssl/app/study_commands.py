@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from rich.table import Table
 from tyro.conf import arg
 
 from pointssl.app import flags
+from pointssl.app.tables import two_columns
 from pointssl.errors import SettingError, nearest
 from pointssl.progress import make_console, say
 
@@ -23,10 +23,7 @@ def run(words: Sequence[str]) -> None:
     """Run `study NAME ...`."""
     if not words or words[0] in ("-h", "--help"):
         say("usage: pointssl study NAME --data SET --runs RUN [RUN ...] --out DIR ...\n", console)
-        table = Table("", "", show_header=False, box=None, pad_edge=False)
-        for name, function in STUDIES.items():
-            table.add_row(f"  {name}", (function.__doc__ or "").partition("\n")[0])
-        console.print(table)
+        console.print(two_columns((f"  {name}", flags.summary(one)) for name, one in STUDIES.items()))
         raise SystemExit(0)
     if words[0] not in STUDIES:
         raise SettingError(f"there is no study '{words[0]}'{nearest(words[0], STUDIES)}")
@@ -170,10 +167,7 @@ STUDIES: dict[str, Callable[..., None]] = {"pretraining": pretraining, "extent":
 
 
 def _show(cost: "Cost") -> None:
-    table = Table("", "", show_header=False, box=None, pad_edge=False)
-    for row in cost.table():
-        table.add_row(*row)
-    console.print(table)
+    console.print(two_columns(cost.table()))
 
 
 def _finish(found: "Study", out: Path) -> None:

@@ -9,6 +9,7 @@ from rich.table import Table
 from tyro.conf import AvoidSubcommands, arg
 
 from pointssl.app import flags
+from pointssl.app.tables import two_columns
 from pointssl.app.train_recipes import TRAIN_RECIPES, train_recipe
 from pointssl.errors import SettingError
 from pointssl.progress import make_console, say
@@ -75,10 +76,7 @@ def run(words: Sequence[str]) -> None:
         from pointssl.train.estimate import estimate
 
         config, splits = fitted(config, None, given.labels)
-        table = Table("", "", show_header=False, box=None, pad_edge=False)
-        for row in estimate(config, dataset=splits.train, device=given.device).table():
-            table.add_row(*row)
-        console.print(table)
+        console.print(two_columns(estimate(config, dataset=splits.train, device=given.device).table()))
         return
     out = given.out or Path("runs") / name
     _finished(train_classifier(config, out, labels=given.labels, start_from=given.start_from, device=given.device))

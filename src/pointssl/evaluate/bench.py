@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pointssl.backbones.base import Backbone
+from pointssl.data.division import Splits
 from pointssl.evaluate.features import Reading, Table, encode_cached
 from pointssl.evaluate.few_shot import FewShotConfig
 from pointssl.evaluate.fractions import FRACTIONS, SUBSETS
 from pointssl.evaluate.recipes import RECIPES, FinetuneConfig
 from pointssl.evaluate.record import Arm
-from pointssl.evaluate.splits import Splits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

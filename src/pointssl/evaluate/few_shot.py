@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from pointssl.data.division import class_name
 from pointssl.errors import DataError
-from pointssl.evaluate.splits import class_name
 
 TrainLabels = Int64[np.ndarray, " m"]
 QueryLabels = Int64[np.ndarray, " t"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pointssl.data.cloud import Dataset
+from pointssl.data.division import Splits, open_splits
 from pointssl.errors import SettingError, nearest
 from pointssl.evaluate import record
 from pointssl.evaluate.bench import Bench
@@ -14,7 +15,6 @@ from pointssl.evaluate.fractions import FRACTIONS, SUBSETS
 from pointssl.evaluate.protocols import PROTOCOLS
 from pointssl.evaluate.recipes import RECIPES, FinetuneConfig
 from pointssl.evaluate.record import Conditions, Evaluation, Predicted, Score, Skipped
-from pointssl.evaluate.splits import Splits, open_splits
 from pointssl.train import checkpoint
 from pointssl.train.config import PretrainConfig
 from pointssl.train.weights import digest

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pointssl.data.arrays import ArrayDataset
+from pointssl.data.division import Subset, hold_out, open_splits
 from pointssl.errors import DataError
-from pointssl.evaluate.splits import Subset, hold_out, open_splits
 from tests.evaluate.doubles import boxes
 
 

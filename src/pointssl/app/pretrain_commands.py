@@ -1,0 +1,97 @@
+"""The command `pointssl pretrain`: begin a run from a recipe, go on with one, or say what it would cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from rich.table import Table
+from tyro.conf import AvoidSubcommands, arg
+
+from pointssl.app import flags
+from pointssl.app.recipes import RECIPES, recipe
+from pointssl.app.tables import two_columns
+from pointssl.errors import RunError, SettingError
+from pointssl.progress import make_console, say
+from pointssl.train.config import PretrainConfig
+
+console = make_console()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain:
+    """Pre-train an encoder on unlabelled clouds; the settings start from the recipe's."""
+
+    config: Annotated[AvoidSubcommands[PretrainConfig], arg(name="")]
+    """The recipe's settings, every one of which can be changed."""
+    data: str | None = None
+    """The clouds: a store, folder or file, `synthetic`, or NAME:PATH; short for --data.source."""
+    out: Path | None = None
+    """Folder of the run; runs/RECIPE by default."""
+    device: str | None = None
+    """`cpu`, `cuda` or `cuda:1`; by default the GPU where there is one."""
+    dry_run: bool = False
+    """Take a few real steps, say what the whole run costs, and write nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Go on with a run that was stopped; its settings are its own."""
+
+    resume: Path
+    """Folder of the run."""
+    device: str | None = None
+    """`cpu`, `cuda` or `cuda:1`; by default the GPU where there is one."""
+
+
+def run(words: Sequence[str]) -> None:
+    """Run `pretrain RECIPE ...` or `pretrain --resume RUN`."""
+    from pointssl.train import pretrain
+    from pointssl.train.checkpoint import read_config
+    from pointssl.train.checks import is_supervised, resume_command
+
+    if any(word.split("=")[0] == "--resume" for word in words):
+        again = flags.change(Resume(resume=Path()), words, "pointssl pretrain")
+        if not (again.resume / "config.json").is_file():
+            raise RunError(
+                f"{again.resume} is no run that was begun; start one with: pointssl pretrain RECIPE --out RUN"
+            )
+        if is_supervised(again.resume):
+            raise RunError(f"{again.resume} learns from labels; go on with: {resume_command(again.resume)}")
+        _finished(pretrain.pretrain(read_config(again.resume), again.resume, resume=True, device=again.device))
+        return
+    if not words or words[0].startswith("-"):
+        if {"-h", "--help"} & set(words):
+            say("usage: pointssl pretrain RECIPE [--data PATH] [--out RUN] [settings]\n", console)
+            say("       pointssl pretrain --resume RUN\n", console)
+            console.print(recipe_table())
+            say("\n`pointssl pretrain RECIPE --help` lists the settings and their values in the recipe.", console)
+            raise SystemExit(0)
+        raise SettingError(f"name a recipe first: pointssl pretrain RECIPE --data PATH (one of: {', '.join(RECIPES)})")
+    name = words[0]
+    given = flags.change(Pretrain(config=recipe(name)), words[1:], f"pointssl pretrain {name}")
+    config = given.config
+    if given.data is not None:
+        config = replace(config, data=replace(config.data, source=given.data))
+    if given.dry_run:
+        from pointssl.train.estimate import estimate
+
+        console.print(two_columns(estimate(config, device=given.device).table()))
+        return
+    _finished(pretrain.pretrain(config, given.out or Path("runs") / name, device=given.device))
+
+
+def recipe_table() -> Table:
+    """Return what `pretrain` can start from, as a table."""
+    table = Table("recipe", "method", "encoder", "points", "batch", "epochs", box=None, pad_edge=False)
+    for name, config in RECIPES.items():
+        method, encoder = (type(part).__name__.removesuffix("Config") for part in (config.method, config.backbone))
+        table.add_row(
+            name, method, encoder, *(f"{v:g}" for v in (config.data.points, config.data.batch, config.epochs))
+        )
+    return table
+
+
+def _finished(folder: Path) -> None:
+    say(f"encoder: {folder / 'encoder'}", console)
+    say(f"next:    pointssl evaluate {folder} --data SET    and    pointssl report {folder}", console)
