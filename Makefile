@@ -24,6 +24,8 @@ fix: $(READY)  ## mend what the linter can mend
 bench: $(READY)  ## speed against the textbook formulations, in one run; writes results/
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/views.py
+	$(BIN)/python benchmarks/interactions.py
 
 results: $(READY)  ## write the README's tables from results/
 	$(BIN)/python benchmarks/tables.py

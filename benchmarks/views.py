@@ -22,7 +22,7 @@ import torch
 import trimesh
 from torch import Tensor
 
-from pointssl.data.meshes import unit_ball
+from pointssl.data.meshes import open_meshes, unit_ball
 from pointssl.data.raycast import Caster
 from pointssl.files import write_json
 from pointssl.ops import cameras as views
@@ -127,6 +127,25 @@ def casting(rounds: int) -> tuple[dict[str, float], dict[str, float]]:
     return {way: CAST_VIEWS / seconds for way, seconds in times.items()}, agreement
 
 
+def real_meshes(rounds: int) -> dict[str, float]:
+    """Return shaded pictures per second of real meshes of about 5,000 faces, where POINTSSL_DATA names some."""
+    folder = os.environ.get("POINTSSL_DATA")
+    if not folder:
+        return {}
+    meshes = open_meshes(Path(folder) / "psb-shrec12")
+    assert meshes is not None
+    made = [meshes.mesh(index) for index in range(len(meshes))]
+    near = [mesh for mesh in made if 4500 <= len(mesh.faces) <= 5500][:40]
+    caster = Caster(ring(CAST_VIEWS, (15.0, 30.0, 45.0)), CAST_SIZE)
+
+    def render() -> None:
+        for mesh in near:
+            _ = caster(mesh.vertices, mesh.faces).shaded
+
+    seconds = best(render, rounds, clock=time.process_time)
+    return {f"{len(near)} meshes of psb-shrec12 of 4,500 to 5,500 faces, shaded": CAST_VIEWS * len(near) / seconds}
+
+
 def splatting(rounds: int, device: str) -> dict[str, float]:
     """Return pictures per second of ways to splat clouds; all must show the same."""
     generator = torch.Generator().manual_seed(0)
@@ -163,6 +182,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cast, agreement = casting(arguments.rounds)
+    cast |= real_meshes(min(3, arguments.rounds))
     torch.set_num_threads(arguments.threads)
     spread = splatting(arguments.rounds, arguments.device)
     for title, speeds in (("ray casting", cast), (f"splatting on {arguments.device}", spread)):
