@@ -21,15 +21,15 @@ import torch
 import tyro
 
 from pointssl.backbones import build_backbone
-from pointssl.data.division import open_splits
+from pointssl.data.splits import open_splits
 from pointssl.evaluate import probe
 from pointssl.evaluate.features import Reading, encode
 from pointssl.evaluate.record import versions
 from pointssl.files import write_json
 from pointssl.methods import MMPointConfig
 from pointssl.ops import stats
-from pointssl.train.checkpoint import load, read_json
-from pointssl.train.config import PretrainConfig, to_json
+from pointssl.runs.checkpoint import load, read_json
+from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.train.pretrain import pretrain
 from pretext import METHODS, RESULTS, VIEWS, make_views, settings
 
@@ -49,7 +49,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "all views weakest": {"levels": "weakest"},
     "all views strongest": {"levels": "strongest"},
     "levels at random": {"levels": "random"},
-    "no negatives of one's own kind": {"own_kind": False},
+    "no negatives of one's own kind": {"intra_modal_negatives": False},
     "temperature 0.2": {"temperature": 0.2},
     "batches of 64": {},
     "untrained": {},

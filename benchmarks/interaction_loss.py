@@ -26,7 +26,7 @@ from rich.table import Table
 
 from pointssl import files
 from pointssl.backbones import DGCNNConfig, PointNetConfig, build_backbone
-from pointssl.data.loader import stack
+from pointssl.data.batches import stack
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.methods import Classify, ClassifyConfig
 from pointssl.methods.interaction import InteractionConfig

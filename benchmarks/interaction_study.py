@@ -28,7 +28,7 @@ from tyro.conf import Positional
 
 from pointssl.app.train_recipes import train_recipe
 from pointssl.backbones import BackboneConfig, DGCNNConfig, PointNetConfig
-from pointssl.data.division import open_splits
+from pointssl.data.splits import open_splits
 from pointssl.evaluate.record import versions
 from pointssl.files import write_json
 from pointssl.interpret import table
@@ -37,16 +37,16 @@ from pointssl.interpret.interact import interact
 from pointssl.interpret.profile import ProfileConfig
 from pointssl.methods import ClassifyConfig
 from pointssl.methods.interaction import InteractionConfig
-from pointssl.ops.strength import is_salient
+from pointssl.ops.evidence import checked, corrected
+from pointssl.ops.games.strength import is_salient
 from pointssl.progress import say
+from pointssl.runs.checkpoint import read_json
+from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.study import networks as trained
-from pointssl.study.evidence import checked, corrected
 from pointssl.study.figures import figures
 from pointssl.study.groups import contrast, group
 from pointssl.study.pretraining import checks_of
-from pointssl.train.checkpoint import read_json
 from pointssl.train.classifier import load_classifier, train_classifier
-from pointssl.train.config import PretrainConfig, to_json
 from pointssl.train.labels import LabelConfig, divide
 from pointssl.train.scores import read_scores
 
@@ -264,7 +264,7 @@ def train(options: Options, run: Path, labels: LabelConfig, seed: int, alpha: fl
     say(f"{run.name}: training")
     config = settings_of(options, labels, seed, alpha)
     resume = (run / "config.json").is_file()
-    train_classifier(config, run, labels=labels, start_from=start, resume=resume, device=options.device)
+    train_classifier(config, run, labels=labels, init_from=start, resume=resume, device=options.device)
 
 
 def settings_of(options: Options, labels: LabelConfig, seed: int, alpha: float) -> PretrainConfig:

@@ -41,8 +41,8 @@ from pointssl.interpret.max_pooled import MaxPooledAnswers, parts
 from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.profile import profile
 from pointssl.interpret.values import masked_answers
-from pointssl.ops.coalitions import all_coalitions
-from pointssl.ops.dividends import moebius
+from pointssl.ops.games.coalitions import all_coalitions
+from pointssl.ops.games.dividends import moebius
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -25,15 +25,15 @@ import tyro
 
 from pointssl.backbones import DGCNNConfig, PointNetConfig, build_backbone
 from pointssl.backbones.image import ResNet, ResNetConfig
-from pointssl.data.loader import stack
+from pointssl.data.batches import stack
 from pointssl.data.synthetic import SyntheticShapes
-from pointssl.data.view_augment import augment_views, level_atoms, standardise
+from pointssl.data.views.augment import augment_views, level_atoms, standardise
 from pointssl.evaluate.record import versions
 from pointssl.files import write_json
 from pointssl.methods import MMPointConfig
 from pointssl.methods.pictures import PictureConfig, pictures
-from pointssl.ops.draws import Draws
-from pointssl.train.config import DataConfig, OptimConfig, PretrainConfig
+from pointssl.ops.batch_rng import Draws
+from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.train.estimate import estimate
 from pointssl.types import CloudBatch
 

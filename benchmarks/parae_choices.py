@@ -21,16 +21,16 @@ import tyro
 
 from pointssl.app.recipes import recipe
 from pointssl.backbones import PointNetConfig
+from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
-from pointssl.data.division import Subset
-from pointssl.data.loader import stack
 from pointssl.data.open import open_dataset
+from pointssl.data.splits import Subset
 from pointssl.evaluate.suite import evaluate
 from pointssl.files import write_json
 from pointssl.methods import ParAE, ParAEConfig
 from pointssl.ops import mixture
-from pointssl.train.checkpoint import latest, load_method, step_of
-from pointssl.train.config import DataConfig, PretrainConfig
+from pointssl.runs.checkpoint import latest, load_method, step_of
+from pointssl.runs.config import DataConfig, PretrainConfig
 from pointssl.train.pretrain import pretrain
 from pointssl.types import Features
 

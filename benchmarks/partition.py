@@ -23,7 +23,7 @@ from pointssl.errors import DataError, RunError, UserError
 from pointssl.evaluate import partition
 from pointssl.evaluate.partition import Agreement, Segmenter
 from pointssl.methods import ParAE, ParAEConfig, build_method
-from pointssl.train import checkpoint
+from pointssl.runs import checkpoint
 
 
 def main() -> None:

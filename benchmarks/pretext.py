@@ -23,9 +23,9 @@ import tyro
 from pointssl.backbones import Backbone, BackboneConfig, DGCNNConfig, PointNetConfig, build_backbone
 from pointssl.backbones.image import ResNetConfig
 from pointssl.data.augment import AugmentConfig
-from pointssl.data.division import open_splits
-from pointssl.data.view_config import ViewConfig
-from pointssl.data.write_views import write_views
+from pointssl.data.splits import open_splits
+from pointssl.data.views.config import ViewConfig
+from pointssl.data.views.write import write_views
 from pointssl.evaluate import knn, probe
 from pointssl.evaluate.features import Reading, encode
 from pointssl.evaluate.record import versions
@@ -33,8 +33,8 @@ from pointssl.files import write_json
 from pointssl.methods import CrossPointConfig, MethodConfig, MMPointConfig, ParAEConfig
 from pointssl.methods.pictures import PictureConfig
 from pointssl.ops import stats
-from pointssl.train.checkpoint import load, read_json
-from pointssl.train.config import DataConfig, OptimConfig, PretrainConfig, to_json
+from pointssl.runs.checkpoint import load, read_json
+from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig, to_json
 from pointssl.train.pretrain import pretrain
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"

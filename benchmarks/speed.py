@@ -35,7 +35,8 @@ from pointssl import files
 from pointssl.backbones.dgcnn import DGCNN, DGCNNConfig
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.methods.parae import ParAE, ParAEConfig
-from pointssl.ops import mixture, native, neighbors
+from pointssl.ops import mixture
+from pointssl.ops.kernels import native, neighbors
 from pointssl.progress import bar
 from pointssl.types import CloudBatch
 

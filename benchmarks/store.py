@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointssl.data.cloud import Cloud
-from pointssl.data.store import PackedDataset, write_store
+from pointssl.data.store.dataset import PackedDataset, write_store
 from pointssl.files import write_json
 
 POINTS = 2048

@@ -22,15 +22,15 @@ import torch
 import trimesh
 from torch import Tensor
 
-from pointssl.data.meshes import open_meshes, unit_ball
-from pointssl.data.raycast import Caster
+from pointssl.data.views.meshes import open_meshes, unit_ball
+from pointssl.data.views.raycast import Caster
 from pointssl.files import write_json
-from pointssl.ops import cameras as views
 from pointssl.ops import random_points
-from pointssl.ops.cameras import Cameras, project, random_cameras, ring
-from pointssl.ops.draws import Draws
-from pointssl.ops.shading import estimated_normals
-from pointssl.ops.splat import Splats, disc_radius, render_clouds, splat
+from pointssl.ops.batch_rng import Draws
+from pointssl.ops.render import cameras as views
+from pointssl.ops.render.cameras import Cameras, project, random_cameras, ring
+from pointssl.ops.render.shading import estimated_normals
+from pointssl.ops.render.splat import Splats, disc_radius, render_clouds, splat
 
 CAST_SIZE, CAST_VIEWS = 96, 24
 SIZE, POINTS, CLOUDS, VIEWS = 64, 1024, 32, 8

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 import pointssl
 from pointssl.backbones import PointNetConfig
 from pointssl.methods import ParAEConfig
-from pointssl.train.config import DataConfig
+from pointssl.runs.config import DataConfig
 
 generator = np.random.default_rng(0)
 sides = [np.array([1.0, 0.3, 0.1]), np.array([1.0, 0.9, 0.8])]

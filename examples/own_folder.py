@@ -8,7 +8,7 @@ import numpy as np
 import pointssl
 from pointssl.backbones import PointNetConfig
 from pointssl.methods import ParAEConfig
-from pointssl.train.config import DataConfig
+from pointssl.runs.config import DataConfig
 
 with tempfile.TemporaryDirectory() as temporary:
     folder, generator = Path(temporary), np.random.default_rng(0)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import pointssl
 from pointssl.methods import ParAEConfig
-from pointssl.train.config import DataConfig
+from pointssl.runs.config import DataConfig
 
 
 class MyNetwork(nn.Module):

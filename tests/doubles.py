@@ -8,7 +8,7 @@ import numpy as np
 from pointssl.backbones import PointNetConfig
 from pointssl.data.cloud import Cloud, Labels, Points
 from pointssl.methods import ParAEConfig
-from pointssl.train.config import DataConfig, PretrainConfig
+from pointssl.runs.config import DataConfig, PretrainConfig
 
 
 class ToyClouds:
@@ -59,6 +59,6 @@ def tiny_config(**changes: Any) -> PretrainConfig:
         "steps": 6,
         "checkpoint_every": 2,
         "log_every": 1,
-        "watch_every": 3,
+        "monitor_every": 3,
     }
     return PretrainConfig(**(small | changes))

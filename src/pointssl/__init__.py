@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from pointssl.backbones.adapt import Adapted
     from pointssl.data.check import check
     from pointssl.data.open import open_dataset
-    from pointssl.data.pack import pack
-    from pointssl.data.write_views import write_views
+    from pointssl.data.store.pack import pack
+    from pointssl.data.views.write import write_views
     from pointssl.evaluate.compare import compare
     from pointssl.evaluate.embed import embed
     from pointssl.evaluate.embedder import PointEmbedder
     from pointssl.evaluate.suite import evaluate as evaluate_run
     from pointssl.interpret.interact import interact
     from pointssl.methods import METHODS
-    from pointssl.show.report import write_report
-    from pointssl.train.checkpoint import load, load_method
+    from pointssl.runs.checkpoint import load, load_method
+    from pointssl.runs.config import PretrainConfig
+    from pointssl.show.run.report import write_report
     from pointssl.train.classifier import load_classifier, train_classifier
-    from pointssl.train.config import PretrainConfig
     from pointssl.train.pretrain import pretrain
 
 __version__ = "0.1.0"
@@ -35,7 +35,7 @@ _HOMES = {
     "BACKBONES": "backbones",
     "METHODS": "methods",
     "PointEmbedder": "evaluate.embedder",
-    "PretrainConfig": "train.config",
+    "PretrainConfig": "runs.config",
     "RECIPES": "app.recipes",
     "TRAIN_RECIPES": "app.train_recipes",
     "check": "data.check",
@@ -43,15 +43,15 @@ _HOMES = {
     "embed": "evaluate.embed",
     "evaluate_run": "evaluate.suite:evaluate",  # `pointssl.evaluate` is the package
     "interact": "interpret.interact",
-    "load": "train.checkpoint",
+    "load": "runs.checkpoint",
     "load_classifier": "train.classifier",
-    "load_method": "train.checkpoint",
+    "load_method": "runs.checkpoint",
     "open_dataset": "data.open",
-    "pack": "data.pack",
+    "pack": "data.store.pack",
     "pretrain": "train.pretrain",
     "train_classifier": "train.classifier",
-    "write_report": "show.report",
-    "write_views": "data.write_views",
+    "write_report": "show.run.report",
+    "write_views": "data.views.write",
 }
 
 __all__ = [

@@ -14,7 +14,7 @@ import pytest
 from pointssl.app import cli
 from pointssl.app.recipes import RECIPES
 from pointssl.errors import DiskFullError
-from pointssl.train.checkpoint import latest
+from pointssl.runs.checkpoint import latest
 
 TINY = ["pretrain", "parae-tiny", "--steps", "4", "--data.workers", "0"]
 

@@ -6,7 +6,7 @@ from pointssl.app.recipes import RECIPES, recipe
 from pointssl.backbones import DGCNNConfig
 from pointssl.errors import SettingError
 from pointssl.methods import CrossPointConfig, MMPointConfig, ParAEConfig
-from pointssl.train.config import from_json, to_json
+from pointssl.runs.config import from_json, to_json
 
 
 @pytest.mark.parametrize("name", RECIPES)

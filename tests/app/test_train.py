@@ -9,7 +9,7 @@ from pointssl.app import cli
 from pointssl.app.train_recipes import TRAIN_RECIPES, train_recipe
 from pointssl.errors import SettingError
 from pointssl.methods import ClassifyConfig
-from pointssl.train.config import from_json, to_json
+from pointssl.runs.config import from_json, to_json
 from pointssl.train.scores import read_scores
 from tests.app.test_cli import complaint
 
@@ -62,7 +62,7 @@ def test_train__says_its_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_train__from_a_run_and_again(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
-    cli.main([*TINY, "--from", str(run), "--method.interaction.alpha", "0.1", "--out", str(folder)])
+    cli.main([*TINY, "--init-from", str(run), "--method.interaction.alpha", "0.1", "--out", str(folder)])
     assert json.loads((folder / "record.json").read_text())["training"]["start"]["from"] == str(run)
     assert json.loads((folder / "config.json").read_text())["method"]["interaction"]["alpha"] == 0.1
     cli.main(["train", "--resume", str(folder)])  # finished: nothing is left to do
@@ -70,7 +70,7 @@ def test_train__from_a_run_and_again(run: Path, tmp_path: Path, capsys: pytest.C
 
 
 def test_train__another_encoder(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = complaint([*TINY, "--from", str(run), "--backbone.pooled-dim", "64"], capsys)
+    line = complaint([*TINY, "--init-from", str(run), "--backbone.pooled-dim", "64"], capsys)
     assert "backbone.pooled_dim was 128, is 64" in line
 
 

@@ -6,7 +6,7 @@ import pytest
 import trimesh
 
 from pointssl.app import cli
-from pointssl.data.views import ViewStore
+from pointssl.data.views.store import ViewStore
 from tests.data.solids import cube
 
 

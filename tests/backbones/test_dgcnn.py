@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pointssl.backbones.dgcnn import DGCNN, SLOPE, DGCNNConfig
-from pointssl.ops import neighbors
+from pointssl.ops.kernels import neighbors
 from tests.ops.test_edgeconv import textbook
 
 SMALL = {"k": 5, "widths": (16, 32), "pooled_dim": 24}

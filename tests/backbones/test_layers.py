@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from pointssl.backbones.layers import MaxPoolLayer, PointLayer, mlp, orthogonality, require_points
-from pointssl.ops.norm import BatchNorm
+from pointssl.ops.kernels.norm import BatchNorm
 
 
 @pytest.mark.parametrize(("slope", "activation"), [(0.0, nn.ReLU()), (0.2, nn.LeakyReLU(0.2)), (1.0, nn.Identity())])

@@ -9,7 +9,7 @@ import pytest
 
 from pointssl.data import DATASETS, Cloud, Dataset
 from pointssl.data.open import open_dataset
-from pointssl.data.pack import pack
+from pointssl.data.store.pack import pack
 from pointssl.errors import UserError
 from tests.data import layouts
 

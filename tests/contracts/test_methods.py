@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pointssl.backbones import Backbone, DGCNNConfig, PointNetConfig, build_backbone
 from pointssl.backbones.image import ResNetConfig
-from pointssl.data.loader import stack
+from pointssl.data.batches import stack
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.methods import METHODS, PretextMethod, build_method
 from pointssl.methods.pictures import PictureConfig

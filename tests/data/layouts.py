@@ -78,7 +78,7 @@ CUBE = """OFF
 
 def modelnet_off(root: Path) -> Path:
     """The ten classes; a cube in train and one in test of each."""
-    from pointssl.data.modelnet import MODELNET10
+    from pointssl.data.public.modelnet import MODELNET10
 
     for name in MODELNET10:
         for split in ("train", "test"):

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointssl.data.meshes import Mesh
+from pointssl.data.views.meshes import Mesh
 from pointssl.ops import random_points
 
 

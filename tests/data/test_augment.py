@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pointssl.data.augment import AugmentConfig, augment, crop, drop, rotations, turns
-from pointssl.ops.draws import Draws
+from pointssl.ops.batch_rng import Draws
 
 
 def _draws(clouds: int) -> Draws:

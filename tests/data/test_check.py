@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pointssl.data.check import Report, Trouble, check, is_flat, judge
 from pointssl.data.cloud import Cloud, Labels, Points
-from pointssl.data.pack import pack
+from pointssl.data.store.pack import pack
 from pointssl.errors import DataError
 
 GOOD = np.random.default_rng(0).random((40, 3), dtype=np.float32)

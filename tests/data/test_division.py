@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pointssl.data.arrays import ArrayDataset
-from pointssl.data.division import Subset, hold_out, open_splits
+from pointssl.data.splits import Subset, hold_out, open_splits
 from pointssl.errors import DataError
 from tests.evaluate.doubles import boxes
 

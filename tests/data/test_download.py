@@ -16,10 +16,11 @@ from typing import IO, Any
 import numpy as np
 import pytest
 
-from pointssl.data import DATASETS, fetch
-from pointssl.data.download import download
-from pointssl.data.sources import SOURCES, Source
-from pointssl.data.unpack import unpack
+from pointssl.data import DATASETS
+from pointssl.data.public import fetch
+from pointssl.data.public.download import download
+from pointssl.data.public.sources import SOURCES, Source
+from pointssl.data.public.unpack import unpack
 from pointssl.errors import DataError, DiskFullError, Interrupted, SettingError
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
@@ -205,7 +206,7 @@ def test_download__disk_full_while_unpacking(server: Server, tmp_path: Path, mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pointssl.data.unpack.shutil.copyfileobj", full)
+        patch.setattr("pointssl.data.public.unpack.shutil.copyfileobj", full)
         with pytest.raises(DiskFullError):
             get(server, tmp_path)
     assert not (tmp_path / "shapes").exists()
@@ -217,7 +218,7 @@ def test_download__disk_full_while_unpacking(server: Server, tmp_path: Path, mon
 def test_download__too_little_space_is_told_before(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pointssl.data.fetch.shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    monkeypatch.setattr("pointssl.data.public.fetch.shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     with pytest.raises(DiskFullError, match="0 MiB free, 2 MiB are needed"):
         get(server, tmp_path)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pointssl.data.cloud import Dataset
-from pointssl.data.folder import FolderDataset
-from pointssl.data.listing import scan
+from pointssl.data.files.folder import FolderDataset
+from pointssl.data.files.scan import scan
 from pointssl.errors import DataError
 
 

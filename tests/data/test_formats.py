@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from pointssl.data import formats
 from pointssl.data.cloud import Cloud
-from pointssl.data.formats.cloud import find_shift, split_columns
-from pointssl.data.formats.pcd import expand_lzf
+from pointssl.data.files import readers
+from pointssl.data.files.cloud import find_shift, split_columns
+from pointssl.data.files.pcd import expand_lzf
 from pointssl.errors import DataError, UserError
 
 XYZ = np.array([[0.0, 0, 0], [1, 0, 0], [1, 2, 0], [0, 2, 3]])
@@ -33,7 +33,7 @@ COMPRESSED_PCD = (
 
 
 def only(path: Path, **options: int) -> Cloud:
-    [cloud] = formats.read_clouds(path, **options)
+    [cloud] = readers.read_clouds(path, **options)
     return cloud
 
 
@@ -245,7 +245,7 @@ def test_e57__one_cloud_per_scan(tmp_path: Path) -> None:
         table = {f"cartesian{axis}": XYZ[:, place] + scan for place, axis in enumerate("XYZ")}
         file.write_scan_raw(table | {"intensity": np.arange(4.0)})
     file.close()
-    clouds = formats.read_clouds(tmp_path / "a.e57")
+    clouds = readers.read_clouds(tmp_path / "a.e57")
     assert [cloud.name for cloud in clouds] == ["a[0]", "a[1]"]
     np.testing.assert_array_equal(clouds[1].points, XYZ + 1)
     np.testing.assert_array_equal(clouds[0].channels["intensity"][:, 0], np.arange(4))
@@ -254,7 +254,7 @@ def test_e57__one_cloud_per_scan(tmp_path: Path) -> None:
 def test_e57__package_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pye57", None)
     with pytest.raises(UserError, match=r"pip install 'pointssl\[e57\]'"):
-        formats.read_clouds(write(tmp_path / "a.e57", b"ASTM-E57"))
+        readers.read_clouds(write(tmp_path / "a.e57", b"ASTM-E57"))
 
 
 def test_kitti__reflectance_is_intensity(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_npy__one_cloud_and_many(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", XYZ)
     np.save(tmp_path / "many.npy", np.stack([XYZ, XYZ + 1, XYZ + 2]))
     np.testing.assert_array_equal(only(tmp_path / "one.npy").points, XYZ)
-    clouds = formats.read_clouds(tmp_path / "many.npy")
+    clouds = readers.read_clouds(tmp_path / "many.npy")
     assert [cloud.name for cloud in clouds] == ["many[0]", "many[1]", "many[2]"]
     np.testing.assert_array_equal(clouds[2].points, XYZ + 2)
 
@@ -327,9 +327,9 @@ def test_npz__set_with_classes_and_splits(tmp_path: Path) -> None:
         class_names=np.array(["bed", "lamp"]),
         name=np.array(["m1", "m2", "m3"]),
     )
-    info = formats.describe(tmp_path / "clouds.npz")
+    info = readers.describe(tmp_path / "clouds.npz")
     assert (info.count, info.classes, info.splits) == (3, ("bed", "lamp"), ("train", "test", "train"))
-    clouds = formats.read_clouds(tmp_path / "clouds.npz")
+    clouds = readers.read_clouds(tmp_path / "clouds.npz")
     assert [(cloud.name, cloud.label) for cloud in clouds] == [("m1", 1), ("m2", 0), ("m3", 1)]
     np.testing.assert_array_equal(clouds[2].points, np.ones((4, 3)))  # 1024 stands for one
 
@@ -342,10 +342,10 @@ def test_npz__clouds_of_unequal_size(tmp_path: Path) -> None:
         part_label=np.arange(5, dtype=np.uint8),
         split=np.array([1, 2], np.uint8),
     )
-    first, second = formats.read_clouds(tmp_path / "a.npz")
+    first, second = readers.read_clouds(tmp_path / "a.npz")
     np.testing.assert_array_equal(first.points, [[0, 1, 2], [3, 4, 5]])
     np.testing.assert_array_equal(second.channels["part"], [[2], [3], [4]])
-    assert formats.describe(tmp_path / "a.npz").splits == ("val", "test")
+    assert readers.describe(tmp_path / "a.npz").splits == ("val", "test")
 
 
 @pytest.mark.parametrize(("extra", "channel"), [(None, None), ("mask", "part"), ("pid", "part")])
@@ -355,10 +355,10 @@ def test_h5__layouts(tmp_path: Path, extra: str | None, channel: str | None) -> 
         file["data"], file["label"] = data, np.full((300, 1), 2, np.uint8)
         if extra:
             file[extra] = np.arange(1200, dtype=np.int64).reshape(300, 4) - 1
-    clouds = list(formats.iterate_clouds(tmp_path / "a.h5", start=250, stop=260))  # across a block of 256
+    clouds = list(readers.iterate_clouds(tmp_path / "a.h5", start=250, stop=260))  # across a block of 256
     np.testing.assert_array_equal([cloud.points for cloud in clouds], data[250:260])
     assert {cloud.label for cloud in clouds} == {2}
-    assert formats.describe(tmp_path / "a.h5").classes == ("0", "1", "2")
+    assert readers.describe(tmp_path / "a.h5").classes == ("0", "1", "2")
     if channel:
         np.testing.assert_array_equal(clouds[-1].channels[channel][:, 0], np.arange(4) + 259 * 4 - 1)
     else:
@@ -368,7 +368,7 @@ def test_h5__layouts(tmp_path: Path, extra: str | None, channel: str | None) -> 
 def test_npz__pickles_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", points=np.array([{"run": "me"}], dtype=object))
     with pytest.raises(DataError, match="allow_pickle=False"):
-        formats.read_clouds(tmp_path / "a.npz")
+        readers.read_clouds(tmp_path / "a.npz")
 
 
 # --- what is wrong with a file ---------------------------------------------------------------------------------------
@@ -421,7 +421,7 @@ def test_npz__pickles_are_refused(tmp_path: Path) -> None:
 def test_read_clouds__damaged_file(tmp_path: Path, name: str, content: str | bytes, reason: str) -> None:
     path = write(tmp_path / name, content)
     with pytest.raises(DataError) as caught:
-        formats.read_clouds(path)
+        readers.read_clouds(path)
     assert str(path) in str(caught.value)
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -430,15 +430,15 @@ def test_read_clouds__damaged_file(tmp_path: Path, name: str, content: str | byt
 def test_read_clouds__damaged_file_logs_no_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     text = triangle_as("stl_ascii").replace(b"vertex 0", b"vertex \x81")
     with pytest.raises(DataError):
-        formats.read_clouds(write(tmp_path / "a.stl", text))
+        readers.read_clouds(write(tmp_path / "a.stl", text))
     assert not caplog.records
 
 
 def test_read_clouds__missing_and_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
-        formats.read_clouds(tmp_path / "a.ply")
+        readers.read_clouds(tmp_path / "a.ply")
     with pytest.raises(DataError, match="is a folder"):
-        formats.read_clouds(tmp_path)
+        readers.read_clouds(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -453,7 +453,7 @@ def test_read_clouds__missing_and_folder(tmp_path: Path) -> None:
 def test_read_clouds__arrays_without_clouds(tmp_path: Path, save: Callable[[Path], None], reason: str) -> None:
     save(tmp_path / "a.npz")
     with pytest.raises(DataError, match=reason):
-        formats.read_clouds(tmp_path / "a.npz")
+        readers.read_clouds(tmp_path / "a.npz")
 
 
 # --- real files ------------------------------------------------------------------------------------------------------
@@ -463,11 +463,11 @@ def test_read_clouds__real_files(shared_data: Path) -> None:
     files = [
         path
         for path in sorted(shared_data.glob("*/originals/**/*"))
-        if path.suffix in formats.SUFFIXES and path.parent.name != "splits"
+        if path.suffix in readers.SUFFIXES and path.parent.name != "splits"
     ]
     assert len(files) > 70
     for path in files:
-        for cloud in formats.read_clouds(path):
+        for cloud in readers.read_clouds(path):
             assert len(cloud.points) >= 2048
             assert np.isfinite(cloud.points).all()
 

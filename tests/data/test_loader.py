@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pointssl.data.augment import AugmentConfig
-from pointssl.data.loader import Batches, prefetch, seed_of, shuffled, stack, unit_sphere
+from pointssl.data.batches import Batches, prefetch, seed_of, shuffled, stack, unit_sphere
 from pointssl.data.open import open_dataset
 from pointssl.errors import DataError
 from tests.doubles import ToyClouds

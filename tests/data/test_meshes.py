@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from pointssl.data.folder import FolderDataset
-from pointssl.data.meshes import MeshFiles, PackedMeshes, checked, open_meshes, unit_ball
+from pointssl.data.files.folder import FolderDataset
 from pointssl.data.packed_npz import open_npz
+from pointssl.data.views.meshes import MeshFiles, PackedMeshes, checked, open_meshes, unit_ball
 from pointssl.errors import DataError
 from tests.data.solids import cube
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pointssl.data.cloud import Dataset
-from pointssl.data.modelnet import MODELNET10, MODELNET40, open_modelnet
-from pointssl.data.scanobjectnn import CLASSES, Variant, open_scanobjectnn
-from pointssl.data.shapenet import SYNSETS, open_shapenet
-from pointssl.data.shapenetpart import CATEGORIES, PARTS, open_shapenetpart
+from pointssl.data.public.modelnet import MODELNET10, MODELNET40, open_modelnet
+from pointssl.data.public.scanobjectnn import CLASSES, Variant, open_scanobjectnn
+from pointssl.data.public.shapenet import SYNSETS, open_shapenet
+from pointssl.data.public.shapenetpart import CATEGORIES, PARTS, open_shapenetpart
 from pointssl.errors import DataError
 from tests.data import layouts
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pointssl.data.open import open_dataset
-from pointssl.data.pack import pack
+from pointssl.data.store.pack import pack
 from pointssl.errors import DataError, SettingError
 from tests.data import layouts
 

@@ -15,10 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 from pointssl import files
-from pointssl.data import store, unfinished
 from pointssl.data.cloud import Cloud, Labels, Points
-from pointssl.data.pack import pack
-from pointssl.data.store import PackedDataset
+from pointssl.data.store import dataset, resumable
+from pointssl.data.store.dataset import PackedDataset
+from pointssl.data.store.pack import pack
 from pointssl.errors import DataError, DiskFullError, Interrupted
 
 
@@ -186,7 +186,7 @@ def stop_after(tmp_path: Path, source: Path, shards: int) -> None:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unfinished, "write_json", stopping)
+        patch.setattr(resumable, "write_json", stopping)
         with pytest.raises(Interrupted, match=f"{shards} finished shards are kept"):
             pack(source, tmp_path / "out", points=20, workers=1, shard_clouds=4)
 
@@ -204,7 +204,7 @@ def test_pack__interrupted_and_finished(tmp_path: Path) -> None:
 
 def test_pack__full_disk_keeps_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_folder(tmp_path / "src")
-    save, calls = store._save, [0]
+    save, calls = dataset._save, [0]
 
     def failing(path: Path, values: NDArray[Any]) -> None:
         calls[0] += 1
@@ -212,7 +212,7 @@ def test_pack__full_disk_keeps_what_was_finished(tmp_path: Path, monkeypatch: py
             raise OSError(errno.ENOSPC, "No space left on device")
         save(path, values)
 
-    monkeypatch.setattr(store, "_save", failing)
+    monkeypatch.setattr(dataset, "_save", failing)
     with pytest.raises(DiskFullError, match="no space left while writing"):
         pack(source, tmp_path / "out", points=20, workers=1, shard_clouds=4)
     monkeypatch.undo()
@@ -225,12 +225,12 @@ def test_pack__killed_in_the_middle_and_finished(tmp_path: Path) -> None:
     pack(source, tmp_path / "unbroken" / "out", points=2000, workers=1, shard_clouds=4)
     script = tmp_path / "run.py"
     script.write_text(
-        "from pointssl.data.pack import pack\n"
+        "from pointssl.data.store.pack import pack\n"
         "if __name__ == '__main__':\n"
         f"    pack({str(source)!r}, {str(tmp_path / 'out')!r}, points=2000, workers=2, shard_clouds=4)\n"
     )
     process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL, start_new_session=True)
-    work = tmp_path / "out.partial" / unfinished.WORK
+    work = tmp_path / "out.partial" / resumable.WORK
     deadline = time.monotonic() + 120
     while len(list(work.glob("0*.json"))) < 2 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.001)
@@ -275,7 +275,7 @@ def test_pack__disk_that_is_really_full(tmp_path: Path, small_disk: Path) -> Non
     source = make_folder(tmp_path / "src", 100)  # 80 clouds of 48 kB
     with pytest.raises(DiskFullError, match="no space left while writing"):
         pack(source, small_disk / "out", points=2000, workers=2, shard_clouds=4)
-    done = len(list((small_disk / "out.partial" / unfinished.WORK).glob("0*.json")))
+    done = len(list((small_disk / "out.partial" / resumable.WORK).glob("0*.json")))
     assert 0 < done <= 7  # 1 MB holds 21 such clouds, and a shard has three or four
     subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
     assert pack(source, small_disk / "out", points=2000, workers=1, shard_clouds=4).reused == done

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pointssl.data.meshes import Mesh, open_meshes, unit_ball
-from pointssl.data.raycast import Caster, RaycastViews, mesh_picture, render_mesh
-from pointssl.ops.cameras import Cameras, Projection, ring
-from pointssl.ops.splat import picture, splat
+from pointssl.data.views.meshes import Mesh, open_meshes, unit_ball
+from pointssl.data.views.raycast import Caster, RaycastViews, mesh_picture, render_mesh
+from pointssl.ops.render.cameras import Cameras, Projection, ring
+from pointssl.ops.render.splat import picture, splat
 from tests.data.solids import ball, cube, dense
 
 BOTH: tuple[Projection, ...] = ("perspective", "orthographic")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointssl.data.blocks import block_features, block_members, draw_block
-from pointssl.data.s3dis import PARTS, open_s3dis, read_room
+from pointssl.data.public.blocks import block_features, block_members, draw_block
+from pointssl.data.public.s3dis import PARTS, open_s3dis, read_room
 from pointssl.errors import DataError
 from tests.data import layouts
 

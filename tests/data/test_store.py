@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pointssl.data.cloud import Cloud, Dataset
-from pointssl.data.store import PackedDataset, is_store, write_store
+from pointssl.data.store.dataset import PackedDataset, is_store, write_store
 from pointssl.errors import DataError
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointssl.data.view_augment import ATOMS, CHANNELS, Kind, augment_views, level_atoms, standardise
-from pointssl.ops.draws import Draws
+from pointssl.data.views.augment import ATOMS, CHANNELS, Kind, augment_views, level_atoms, standardise
+from pointssl.ops.batch_rng import Draws
 
 KINDS: tuple[Kind, ...] = ("color", "shaded", "depth", "normal")
 

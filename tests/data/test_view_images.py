@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from pointssl.data.arrays import ArrayDataset
-from pointssl.data.view_images import ImageFolder
-from pointssl.data.views import ViewStore, check_views, open_views, rows_of
-from pointssl.data.write_views import write_views
+from pointssl.data.views.images import ImageFolder
+from pointssl.data.views.store import ViewStore, check_views, open_views, rows_of
+from pointssl.data.views.write import write_views
 from pointssl.errors import DataError
 
 

@@ -13,18 +13,19 @@ import torch
 import trimesh
 
 from pointssl import files
-from pointssl.data import manifest, unfinished, write_views
 from pointssl.data.arrays import ArrayDataset
 from pointssl.data.cloud import Cloud
-from pointssl.data.folder import FolderDataset
-from pointssl.data.meshes import open_meshes, unit_ball
+from pointssl.data.files.folder import FolderDataset
 from pointssl.data.open import open_dataset
-from pointssl.data.raycast import mesh_picture, render_mesh
-from pointssl.data.store import write_store
-from pointssl.data.view_config import ViewConfig, cameras_of
-from pointssl.data.view_sources import open_source, renderer
-from pointssl.data.views import ViewStore, check_views, open_views, rows_of
-from pointssl.data.write_views import write_views as write
+from pointssl.data.store import manifest, resumable
+from pointssl.data.store.dataset import write_store
+from pointssl.data.views import write as writing
+from pointssl.data.views.config import ViewConfig, cameras_of
+from pointssl.data.views.meshes import open_meshes, unit_ball
+from pointssl.data.views.raycast import mesh_picture, render_mesh
+from pointssl.data.views.sources import open_source, renderer
+from pointssl.data.views.store import ViewStore, check_views, open_views, rows_of
+from pointssl.data.views.write import write_views as write
 from pointssl.errors import DataError, Interrupted, SettingError
 from tests.data.solids import cube
 
@@ -160,7 +161,7 @@ def test_write_views__stopped_and_finished(tmp_path: Path, monkeypatch: pytest.M
             raise KeyboardInterrupt
         return manifest.sha256(file)
 
-    monkeypatch.setattr(write_views, "sha256", impatient)
+    monkeypatch.setattr(writing, "sha256", impatient)
     with pytest.raises(Interrupted, match="1 finished shards are kept"):
         write(source, tmp_path / "out", TINY, workers=1, shard_objects=2)
     monkeypatch.undo()
@@ -172,7 +173,7 @@ def test_write_views__stopped_and_finished(tmp_path: Path, monkeypatch: pytest.M
 
 def test_write_views__other_settings_start_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_folder(tmp_path / "src", 4)
-    monkeypatch.setattr(write_views, "write_json", _fail_at_the_end)
+    monkeypatch.setattr(writing, "write_json", _fail_at_the_end)
     with pytest.raises(KeyboardInterrupt):
         write(source, tmp_path / "out", TINY, workers=1, shard_objects=2)
     monkeypatch.undo()
@@ -193,13 +194,13 @@ def test_write_views__killed_in_the_middle_and_finished(tmp_path: Path) -> None:
     config = "ViewConfig(size=64, views=8)"
     script = tmp_path / "run.py"
     script.write_text(
-        "from pointssl.data.write_views import write_views\n"
-        "from pointssl.data.view_config import ViewConfig\n"
+        "from pointssl.data.views.write import write_views\n"
+        "from pointssl.data.views.config import ViewConfig\n"
         "if __name__ == '__main__':\n"
         f"    write_views({str(source)!r}, {str(tmp_path / 'out')!r}, {config}, workers=1, shard_objects=2)\n"
     )
     process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
-    work = tmp_path / "out.partial" / unfinished.WORK
+    work = tmp_path / "out.partial" / resumable.WORK
     deadline = time.monotonic() + 120
     while len(list(work.glob("0*.json"))) < 2 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.001)

@@ -17,8 +17,8 @@ from pointssl.evaluate.compare import compare, compare_evaluations, groups_of, t
 from pointssl.evaluate.protocols import PROTOCOLS
 from pointssl.evaluate.record import Arm, Conditions, Evaluation, Predicted
 from pointssl.ops import stats
-from pointssl.train import checkpoint
-from pointssl.train.config import DataConfig, PretrainConfig
+from pointssl.runs import checkpoint
+from pointssl.runs.config import DataConfig, PretrainConfig
 from tests.evaluate.doubles import boxes
 
 TRUTH = np.repeat(np.arange(4), 25)

@@ -17,8 +17,8 @@ from pointssl.errors import SettingError
 from pointssl.evaluate.embed import embed
 from pointssl.evaluate.embedder import PointEmbedder
 from pointssl.evaluate.features import Reading, encode
-from pointssl.train import checkpoint
-from pointssl.train.config import DataConfig, PretrainConfig
+from pointssl.runs import checkpoint
+from pointssl.runs.config import DataConfig, PretrainConfig
 from tests.evaluate.doubles import Extent, boxes
 
 SMALL = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)

@@ -9,10 +9,10 @@ from torch import nn
 
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.arrays import ArrayDataset
-from pointssl.data.loader import stack
+from pointssl.data.batches import stack
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.evaluate.features import Reading, encode, encode_cached
-from pointssl.train.weights import digest
+from pointssl.runs.weights import digest
 from tests.evaluate.doubles import Extent, boxes
 
 SMALL = PointNetConfig(local=(8,), hidden=(8,), pooled_dim=16)

@@ -15,8 +15,8 @@ from pointssl.evaluate import finetune as module
 from pointssl.evaluate.features import Reading
 from pointssl.evaluate.finetune import Labelled, finetune, finetune_cached
 from pointssl.evaluate.recipes import RECIPES, FinetuneConfig
-from pointssl.train.config import OptimConfig
-from pointssl.train.weights import digest
+from pointssl.runs.config import OptimConfig
+from pointssl.runs.weights import digest
 from tests.evaluate.doubles import boxes
 
 READING = Reading(points=32)

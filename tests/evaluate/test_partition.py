@@ -10,8 +10,8 @@ from sklearn.metrics import adjusted_rand_score, rand_score
 
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.arrays import ArrayDataset
-from pointssl.data.division import Subset
 from pointssl.data.packed_npz import human_segmentations, open_npz
+from pointssl.data.splits import Subset
 from pointssl.evaluate import partition
 from pointssl.methods import ParAE, ParAEConfig
 

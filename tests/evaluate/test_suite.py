@@ -14,7 +14,7 @@ from rich.console import Console
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.augment import AugmentConfig
-from pointssl.data.division import open_splits
+from pointssl.data.splits import open_splits
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.evaluate import fractions, protocols, record, suite
 from pointssl.evaluate.bench import Bench
@@ -24,8 +24,8 @@ from pointssl.evaluate.protocols import PROTOCOLS
 from pointssl.evaluate.recipes import FinetuneConfig
 from pointssl.evaluate.record import Arm, Evaluation, Predicted, Repeat, Skipped
 from pointssl.evaluate.table import evaluation_table
-from pointssl.train import checkpoint
-from pointssl.train.config import DataConfig, PretrainConfig
+from pointssl.runs import checkpoint
+from pointssl.runs.config import DataConfig, PretrainConfig
 from tests.evaluate.doubles import Extent, boxes
 
 TINY = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)

@@ -14,7 +14,7 @@ from pointssl.data.arrays import ArrayDataset
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.interpret import InteractConfig, interact, max_pooled, memory, table
 from pointssl.interpret.players import Clouds, gather, given
-from pointssl.ops.coalitions import Masking, log_odds, mask
+from pointssl.ops.games.coalitions import Masking, log_odds, mask
 from tests.interpret import networks
 from tests.interpret.networks import Counting, EncoderAndHead, Planted
 

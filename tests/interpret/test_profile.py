@@ -9,9 +9,9 @@ import torch
 from pointssl.errors import SettingError
 from pointssl.interpret import InteractConfig, InteractionTable, compare, profile
 from pointssl.interpret.profile import ProfileConfig
-from pointssl.interpret.single import largest, most_different
-from pointssl.ops import strength
-from pointssl.ops.dividends import zeta
+from pointssl.interpret.top_interactions import largest, most_different
+from pointssl.ops.games import strength
+from pointssl.ops.games.dividends import zeta
 
 
 def _table(dividends: list[list[float]], network: str = "a") -> InteractionTable:

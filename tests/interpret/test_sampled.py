@@ -6,8 +6,8 @@ import pytest
 from pointssl.errors import RunError
 from pointssl.interpret import InteractConfig, interact
 from pointssl.interpret.sampled import Effort, estimate
-from pointssl.ops.pairs import pair_orders
-from pointssl.ops.shapley import shapley
+from pointssl.ops.games.pairs import pair_orders
+from pointssl.ops.games.shapley import shapley
 from tests.interpret import networks
 
 

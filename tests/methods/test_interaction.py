@@ -19,8 +19,8 @@ from pointssl.methods.interaction import (
     interaction_loss,
     pools_by_max,
 )
-from pointssl.ops.coalitions import log_odds
-from pointssl.ops.draws import Draws
+from pointssl.ops.batch_rng import Draws
+from pointssl.ops.games.coalitions import log_odds
 
 SMALL = InteractionConfig(regions=5, low=(1, 2), high=(4, 5), alpha=0.5, ramp=0.0, clip=None)
 POINTNET = PointNetConfig(local=(8,), hidden=(8,), pooled_dim=16)

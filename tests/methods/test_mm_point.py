@@ -37,24 +37,26 @@ def batch(clouds: int = 6, views: int = 3) -> CloudBatch:
     return CloudBatch(xyz=torch.randn(clouds, 32, 3, generator=chance), views=images)
 
 
-def direction(a: Tensor, b: Tensor, tau: float, own_kind: bool) -> Tensor:
+def direction(a: Tensor, b: Tensor, tau: float, intra_modal_negatives: bool) -> Tensor:
     """Write sum_i l(a_i -> b) / B out as the paper's formula."""
     a, b = nn.functional.normalize(a), nn.functional.normalize(b)
     total = torch.zeros(())
     for i in range(len(a)):
         below = torch.stack([((a[i] @ b[k]) / tau).exp() for k in range(len(a))]).sum()
-        if own_kind:
+        if intra_modal_negatives:
             below = below + sum(((a[i] @ a[k]) / tau).exp() for k in range(len(a)) if k != i)
         total = total - (((a[i] @ b[i]) / tau).exp() / below).log()
     return total / len(a)
 
 
-@pytest.mark.parametrize("own_kind", [True, False])
+@pytest.mark.parametrize("intra_modal_negatives", [True, False])
 @pytest.mark.parametrize("heads", ["per_view", "two_head", "single"])
-def test_loss__is_the_written_sum(heads: str, own_kind: bool) -> None:
+def test_loss__is_the_written_sum(heads: str, intra_modal_negatives: bool) -> None:
     # Without changes of clouds and images, in evaluation mode, everything can be computed apart.
     still = AugmentConfig()
-    method = build(heads=heads, own_kind=own_kind, levels="weakest", augment=still, temperature=0.5).eval()
+    method = build(
+        heads=heads, intra_modal_negatives=intra_modal_negatives, levels="weakest", augment=still, temperature=0.5
+    ).eval()
     data = batch()
     assert data.views is not None
     assert method.image is not None
@@ -66,7 +68,11 @@ def test_loss__is_the_written_sum(heads: str, own_kind: bool) -> None:
     for view in range(3):
         pair = view if heads == "per_view" else 0
         cloud, image = method.cloud_heads[pair](pooled), method.image_heads[pair](images[:, view])
-        wanted = wanted + direction(cloud, image, 0.5, own_kind) + direction(image, cloud, 0.5, own_kind)
+        wanted = (
+            wanted
+            + direction(cloud, image, 0.5, intra_modal_negatives)
+            + direction(image, cloud, 0.5, intra_modal_negatives)
+        )
     torch.testing.assert_close(method(data).loss, wanted, rtol=1e-5, atol=1e-5)
 
 
@@ -110,7 +116,7 @@ def test_over_views__mean_is_the_sum_divided() -> None:
 
 def test_levels__of_every_control() -> None:
     def levels(which: str) -> Tensor:
-        from pointssl.ops.draws import Draws
+        from pointssl.ops.batch_rng import Draws
 
         return build(views=4, levels=which)._levels(50, Draws(torch.Generator().manual_seed(0), 50))
 

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import torch
 
-from pointssl.ops.coalitions import all_coalitions
+from pointssl.ops.games.coalitions import all_coalitions
 
 
 def table(r: int, value: Callable[[frozenset[int]], float]) -> torch.Tensor:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from pointssl.ops.and_or import and_or
-from pointssl.ops.dividends import moebius
+from pointssl.ops.games.and_or import and_or
+from pointssl.ops.games.dividends import moebius
 from tests.ops import games
 
 AND, OR = frozenset({0, 1, 4}), frozenset({2, 3})

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from pointssl.ops.cameras import MARGIN, Cameras, Projection, axes, fit, project, random_cameras, rays, ring
-from pointssl.ops.draws import Draws
+from pointssl.ops.batch_rng import Draws
+from pointssl.ops.render.cameras import MARGIN, Cameras, Projection, axes, fit, project, random_cameras, rays, ring
 
 BOTH: tuple[Projection, ...] = ("perspective", "orthographic")
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointssl.ops.coalition_pool import pooled_of_coalitions, region_pieces, region_reach
-from pointssl.ops.coalitions import all_coalitions, mask, regions
-from pointssl.ops.maxima import kept_maxima
+from pointssl.ops.games.coalition_pool import pooled_of_coalitions, region_pieces, region_reach
+from pointssl.ops.games.coalitions import all_coalitions, mask, regions
+from pointssl.ops.games.max_pool_coalitions import kept_maxima
 
 
 def offered(xyz: Tensor, weight: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ from typing import get_args
 import pytest
 import torch
 
-from pointssl.ops import coalitions
-from pointssl.ops.coalitions import Masking
+from pointssl.ops.games import coalitions
+from pointssl.ops.games.coalitions import Masking
 
 
 def _clouds(b: int = 2, n: int = 40, seed: int = 0) -> torch.Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointssl.ops import dividends
+from pointssl.ops.games import dividends
 from tests.ops import games
 
 

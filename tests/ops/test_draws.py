@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pointssl.ops.draws import Draws
+from pointssl.ops.batch_rng import Draws
 
 
 def test_draws__a_part_of_a_batch_gets_its_part_of_the_numbers() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pointssl.ops import edge_kernels, edgeconv, native, neighbors
+from pointssl.ops.kernels import edge_kernels, edgeconv, native, neighbors
 
 SLOPE = 0.2
 

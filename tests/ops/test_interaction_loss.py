@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointssl.ops import interaction_loss as maths
-from pointssl.ops.dividends import moebius, order, zeta
+from pointssl.ops.games import interaction_loss as maths
+from pointssl.ops.games.dividends import moebius, order, zeta
 
 
 def inside(number: int, group: int) -> bool:

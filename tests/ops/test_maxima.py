@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from pointssl.ops import maxima
-from pointssl.ops.coalitions import all_coalitions
+from pointssl.ops.games import max_pool_coalitions
+from pointssl.ops.games.coalitions import all_coalitions
 
 
 def _reached(r: int = 5, e: int = 7, b: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -21,28 +21,28 @@ def _slow(reached: torch.Tensor, rest: torch.Tensor) -> torch.Tensor:
 
 def test_region_maxima__by_hand() -> None:
     features = torch.tensor([[[1.0, 5.0], [3.0, 2.0], [0.0, 9.0]]])
-    found = maxima.region_maxima(features, torch.tensor([[0, 0, 2]]), 3)
+    found = max_pool_coalitions.region_maxima(features, torch.tensor([[0, 0, 2]]), 3)
     assert found.tolist() == [[[3.0, 5.0], [-torch.inf, -torch.inf], [0.0, 9.0]]]
 
 
 @pytest.mark.parametrize("r", [1, 2, 5])
 def test_coalition_maxima__agree_with_a_loop(r: int) -> None:
     reached, rest = _reached(r)
-    assert torch.equal(maxima.coalition_maxima(reached, rest), _slow(reached, rest))
+    assert torch.equal(max_pool_coalitions.coalition_maxima(reached, rest), _slow(reached, rest))
 
 
 def test_kept_maxima__agree_with_those_of_all_coalitions() -> None:
     reached, rest = _reached()
     number = torch.tensor([0, 31, 5, 18])
-    found = maxima.kept_maxima(reached[0], rest[0], all_coalitions(5)[number])
-    assert torch.equal(found, maxima.coalition_maxima(reached, rest)[0, number])
+    found = max_pool_coalitions.kept_maxima(reached[0], rest[0], all_coalitions(5)[number])
+    assert torch.equal(found, max_pool_coalitions.coalition_maxima(reached, rest)[0, number])
 
 
 @pytest.mark.parametrize("r", [1, 2, 5])
 def test_linear_of_maxima__agrees_with_a_loop(r: int) -> None:
     reached, rest = (part.double() for part in _reached(r))
     weight = torch.randn(3, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = maxima.linear_of_maxima(reached[0], rest[0], weight)
+    found = max_pool_coalitions.linear_of_maxima(reached[0], rest[0], weight)
     torch.testing.assert_close(found, _slow(reached, rest)[0] @ weight.mT, atol=1e-12, rtol=0)
 
 
@@ -50,5 +50,5 @@ def test_linear_of_maxima__equal_and_empty_regions() -> None:
     reached, rest = (part.double() for part in _reached(4))
     reached[0, 1], reached[0, 2] = reached[0, 0], -torch.inf
     weight = torch.randn(3, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = maxima.linear_of_maxima(reached[0], rest[0], weight)
+    found = max_pool_coalitions.linear_of_maxima(reached[0], rest[0], weight)
     torch.testing.assert_close(found, _slow(reached, rest)[0] @ weight.mT, atol=1e-12, rtol=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pointssl.ops import native
+from pointssl.ops.kernels import native
 
 COMPILER = shutil.which(os.environ.get("CXX", "c++"))
 QUESTION = "from pointssl.ops import native; print(native.available(), native.reason())"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointssl.ops import native, neighbors
+from pointssl.ops.kernels import native, neighbors
 
 
 @pytest.fixture(params=["compiled", "plain"])

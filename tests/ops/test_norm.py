@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from pointssl.ops import native, norm
+from pointssl.ops.kernels import native, norm
 from tests.ops.test_edgeconv import random_norm
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pointssl.ops import native, pooling
+from pointssl.ops.kernels import native, pooling
 from tests.ops.test_edgeconv import random_norm
 
 

@@ -2,14 +2,14 @@
 
 import torch
 
-from pointssl.ops import processes
+from pointssl.ops import distributed
 
 
 def test_alone__everything_is_the_tensor_itself() -> None:
     x = torch.randn(3, 2)
-    assert processes.world() == 1
-    assert processes.total(x, 1) is x
-    assert processes.mean(x, 1).equal(x)
+    assert distributed.world() == 1
+    assert distributed.total(x, 1) is x
+    assert distributed.mean(x, 1).equal(x)
 
 
 def test_mean__operator_is_well_formed() -> None:

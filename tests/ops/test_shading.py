@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointssl.ops.shading import BRIGHTEST, DARKEST, LAMP, estimated_normals, lambert, least_direction
+from pointssl.ops.render.shading import BRIGHTEST, DARKEST, LAMP, estimated_normals, lambert, least_direction
 
 
 def test_lambert__facing_across_and_away() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pointssl.ops import pairs, shapley
-from pointssl.ops.dividends import moebius
+from pointssl.ops.games import pairs, shapley
+from pointssl.ops.games.dividends import moebius
 from tests.ops import games
 
 

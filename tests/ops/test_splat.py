@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pointssl.ops.cameras import Cameras, Projection, project, random_cameras, ring
-from pointssl.ops.draws import Draws
-from pointssl.ops.splat import NEAREST, Channels, depth_picture, render_clouds, shade, splat
+from pointssl.ops.batch_rng import Draws
+from pointssl.ops.render.cameras import Cameras, Projection, project, random_cameras, ring
+from pointssl.ops.render.splat import NEAREST, Channels, depth_picture, render_clouds, shade, splat
 
 
 def draws(clouds: int, seed: int = 0) -> Draws:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from pointssl.ops import strength
-from pointssl.ops.dividends import moebius
+from pointssl.ops.games import strength
+from pointssl.ops.games.dividends import moebius
 from tests.ops import games
 
 

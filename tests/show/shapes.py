@@ -5,7 +5,7 @@ import torch
 
 from pointssl.backbones import PointNet, PointNetConfig
 from pointssl.methods import ParAE, ParAEConfig
-from pointssl.show.explain import ShapeView, explain
+from pointssl.show.run.explain import ShapeView, explain
 
 
 def tiny_method(components: int = 6) -> ParAE:

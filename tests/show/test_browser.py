@@ -11,8 +11,9 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from pointssl.show import features, page, viewer
-from pointssl.show.page import Panel
+from pointssl.show.page import page, viewer
+from pointssl.show.page.page import Panel
+from pointssl.show.run import features
 from tests.show.shapes import tiny_view
 
 if TYPE_CHECKING:

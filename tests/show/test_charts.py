@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pointssl.ops.stats import Paired
-from pointssl.show import curves, maps, scores
-from pointssl.show.scores import Bounded, Comparison
+from pointssl.show.run import curves, maps, scores
+from pointssl.show.run.scores import Bounded, Comparison
 
 
 def _comparison(difference: Paired | None = None, task: str = "Linear SVM") -> Comparison:

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from pointssl.data.arrays import ArrayDataset
-from pointssl.data.view_config import ViewConfig
-from pointssl.data.view_images import ImageFolder
-from pointssl.data.views import ViewStore
-from pointssl.data.write_views import write_views
-from pointssl.ops.cameras import ring
-from pointssl.show.contact_sheet import Strip, camera_labels, contact_sheet, render_strips, stored_strips
+from pointssl.data.views.config import ViewConfig
+from pointssl.data.views.images import ImageFolder
+from pointssl.data.views.store import ViewStore
+from pointssl.data.views.write import write_views
+from pointssl.ops.render.cameras import ring
+from pointssl.show.run.contact_sheet import Strip, camera_labels, contact_sheet, render_strips, stored_strips
 
 
 def blobs() -> ArrayDataset:

@@ -6,7 +6,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from pointssl.show import draw, pictures, style
+from pointssl.show.page import draw, pictures, style
 from tests.show.shapes import tiny_view
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from pointssl.show import embedding
+from pointssl.show.run import embedding
 
 
 def test_pca_map__agrees_with_scikit_learn_up_to_sign() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from pointssl.ops import mixture as gaussians
-from pointssl.show.explain import INSIDE, explain
+from pointssl.show.run.explain import INSIDE, explain
 from tests.show.shapes import tiny_cloud, tiny_method
 
 

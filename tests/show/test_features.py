@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, pdist
 
-from pointssl.show import features
+from pointssl.show.run import features
 
 
 def test_distances_from__agree_with_scipy() -> None:

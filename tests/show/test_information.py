@@ -2,7 +2,7 @@
 
 import math
 
-from pointssl.show.information import information_picture, label, last_values, tracked
+from pointssl.show.run.information import information_picture, label, last_values, tracked
 
 
 def lines(**ends: float) -> list[dict[str, float]]:

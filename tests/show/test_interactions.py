@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pointssl.interpret import InteractConfig, InteractionTable, interact
-from pointssl.show import interaction_page, interactions
+from pointssl.show.interactions import figures, page
 from tests.interpret import networks
 
 
@@ -19,7 +19,7 @@ def tables() -> list[InteractionTable]:
 
 
 def test_study__of_two_networks(tables: list[InteractionTable]) -> None:
-    found = interaction_page.study(tables)
+    found = page.study(tables)
     assert [one.network for one in found.profiles] == ["scratch", "pre & trained"]
     [difference] = found.differences
     expected = found.profiles[1].high.value - found.profiles[0].high.value
@@ -31,8 +31,8 @@ def test_study__of_two_networks(tables: list[InteractionTable]) -> None:
 
 
 def test_views__colour_exactly_the_regions_that_act(tables: list[InteractionTable]) -> None:
-    found = interaction_page.study(tables)
-    for one, view in zip(found.high, interactions.views(tables, found.high, "nats"), strict=True):
+    found = page.study(tables)
+    for one, view in zip(found.high, figures.views(tables, found.high, "nats"), strict=True):
         assert view.marks is not None
         acting = {int(region) for region in tables[0].region[one.cloud][view.marks.group > 0]}
         assert acting == set(one.regions)
@@ -42,18 +42,18 @@ def test_views__colour_exactly_the_regions_that_act(tables: list[InteractionTabl
 
 
 def test_write__page_and_json_say_the_same(tables: list[InteractionTable], tmp_path: Path) -> None:
-    found = interaction_page.study(tables)
-    page = interaction_page.write(found, tmp_path).read_text(encoding="utf-8")
+    found = page.study(tables)
+    html = page.write(found, tmp_path).read_text(encoding="utf-8")
     kept = json.loads((tmp_path / "interactions.json").read_text(encoding="utf-8"))
     high = kept["profiles"][0]["high"]["value"]
     assert high == pytest.approx(found.profiles[0].high.value)
-    assert f"{high:.3f}" in page
-    assert "pre &amp; trained − scratch" in page
-    assert not re.search(r'(?:src|href)="https?:', page)
+    assert f"{high:.3f}" in html
+    assert "pre &amp; trained − scratch" in html
+    assert not re.search(r'(?:src|href)="https?:', html)
     assert kept["settings"]["regions"] == 5
 
 
 def test_page__of_one_network_compares_nothing(tables: list[InteractionTable]) -> None:
-    page = interaction_page.html(interaction_page.study(tables[:1]))
-    assert "Differences by order" not in page
-    assert "are largest" in page
+    html = page.html(page.study(tables[:1]))
+    assert "Differences by order" not in html
+    assert "are largest" in html

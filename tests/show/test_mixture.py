@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pointssl.ops import mixture as gaussians
-from pointssl.show import mixture
+from pointssl.show.run import mixture
 
 
 def _covariances(count: int, seed: int) -> np.ndarray:

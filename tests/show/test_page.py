@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pointssl.show import page, viewer
-from pointssl.show.page import Cell, Panel
+from pointssl.show.page import page, viewer
+from pointssl.show.page.page import Cell, Panel
 from tests.show.shapes import tiny_view
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pointssl.show import mixture
-from pointssl.show.raster import LIGHT, raster, vertex_normals
+from pointssl.show.page.raster import LIGHT, raster, vertex_normals
+from pointssl.show.run import mixture
 
 _FRONT = np.eye(3)  # right is x, up is y, the eye looks down z
 _LOW, _HIGH = np.array([-2.0, -2.0]), np.array([2.0, 2.0])

@@ -11,12 +11,12 @@ from pointssl.data.cloud import Labels
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.evaluate import record
 from pointssl.evaluate.record import Conditions, Evaluation, Predicted, Skipped
-from pointssl.show import panels
-from pointssl.show.evaluations import read_comparisons
-from pointssl.show.report import choose, compare_maps, look, write_report
-from pointssl.train import checkpoint
+from pointssl.runs import checkpoint
+from pointssl.runs.weights import digest
+from pointssl.show.page import panels
+from pointssl.show.run.evaluations import read_comparisons
+from pointssl.show.run.report import choose, compare_maps, look, write_report
 from pointssl.train.pretrain import pretrain
-from pointssl.train.weights import digest
 from tests.doubles import ToyClouds, tiny_config
 
 _TRUTH = np.arange(20, dtype=np.int64) % 2

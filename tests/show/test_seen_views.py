@@ -10,11 +10,11 @@ import torch
 
 from pointssl.app.recipes import recipe
 from pointssl.backbones import build_backbone
-from pointssl.data.loader import Pictures
+from pointssl.data.batches import Pictures
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.methods import CrossPoint, CrossPointConfig, MMPoint, MMPointConfig, build_method
-from pointssl.show.report import write_report
-from pointssl.show.seen_views import seen_strips
+from pointssl.show.run.report import write_report
+from pointssl.show.run.seen_views import seen_strips
 from pointssl.train.pretrain import pretrain
 
 TINY = recipe("mm-point-tiny")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from pointssl.study import evidence
-from pointssl.study.evidence import Evidence
+from pointssl.ops import evidence
+from pointssl.ops.evidence import Evidence
 
 
 def of(*values: float, draws: int = 400, spread: float = 0.0) -> Evidence:

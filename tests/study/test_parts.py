@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from pointssl.data.arrays import ArrayDataset
-from pointssl.data.division import Splits
+from pointssl.data.splits import Splits
 from pointssl.errors import DataError
 from pointssl.interpret import InteractConfig, interact
 from pointssl.interpret.profile import ProfileConfig, profile
-from pointssl.study import figures, recurrence
+from pointssl.study import figures, interaction_overlap
 from pointssl.study.some_classes import leave_out
 from tests.interpret import networks
 
@@ -35,21 +35,21 @@ def test_recurrence__by_hand() -> None:
     first = np.zeros((1, 10), dtype=bool)
     second = np.zeros((1, 10), dtype=bool)
     first[0, :4], second[0, 2:7] = True, True  # 2 of 4 recur; 5 of 10 are salient in the other one
-    share, chance = recurrence.shares(np.stack([first, second]), seed=0)
+    share, chance = interaction_overlap.shares(np.stack([first, second]), seed=0)
     assert (share[0, 0], chance[0, 0]) == pytest.approx((2 / 4, 5 / 10))
     assert (share[1, 0], chance[1, 0]) == pytest.approx((2 / 5, 4 / 10))
 
 
 def test_recurrence__of_a_network_with_its_twin_is_whole() -> None:
     salient = np.random.default_rng(0).random((6, 32)) < 0.3
-    share, chance = recurrence.shares(np.stack([salient, salient]), seed=0)
+    share, chance = interaction_overlap.shares(np.stack([salient, salient]), seed=0)
     assert share == pytest.approx(1.0)
     assert (chance < 1).all()
 
 
 def test_recurrence__of_chance_is_chance() -> None:
     salient = np.random.default_rng(0).random((2, 400, 64)) < 0.3
-    share, chance = recurrence.shares(salient, seed=0)
+    share, chance = interaction_overlap.shares(salient, seed=0)
     assert share[:, 0] == pytest.approx(chance[:, 0], abs=0.02)
 
 

@@ -16,11 +16,11 @@ from pointssl.errors import DataError, Interrupted, RunError, SettingError
 from pointssl.interpret import InteractConfig
 from pointssl.interpret.network import check_classes
 from pointssl.methods import ClassifyConfig
-from pointssl.show import studies
+from pointssl.runs.config import PretrainConfig
+from pointssl.show.interactions import study_page
 from pointssl.study import networks as trained
-from pointssl.study import starts
+from pointssl.study import pretrained
 from pointssl.train import classifier
-from pointssl.train.config import PretrainConfig
 from pointssl.train.pretrain import pretrain
 from tests.app.test_cli import complaint
 from tests.doubles import tiny_config
@@ -38,7 +38,7 @@ def clouds(each: int, seed: int) -> ArrayDataset:
 
 
 DATA = (clouds(6, 0), clouds(4, 1))
-QUIET = {"steps": 3, "checkpoint_every": 10, "log_every": 10, "watch_every": 0}
+QUIET = {"steps": 3, "checkpoint_every": 10, "log_every": 10, "monitor_every": 0}
 """Nothing is written on the way, which would take longer than the training."""
 RECIPE: PretrainConfig = tiny_config(method=ClassifyConfig(hidden=(8,)), **QUIET)
 
@@ -154,7 +154,7 @@ def test_extent__levels_of_both_kinds(runs: list[Path], tmp_path: Path) -> None:
     assert len(list((tmp_path / "runs").iterdir())) == 2 + 4 + 4
     ends = [one for one in found.groups if one.level == 1 and one.name.startswith("parae")]
     assert ends[0].runs == ends[1].runs
-    page = studies.html(found)
+    page = study_page.html(found)
     assert "More pre-training, more labels" in page
 
 
@@ -179,12 +179,12 @@ def test_transfer__all_three_protocols(runs: list[Path], done: tuple[Path, study
         (name, orders) for name in ("scratch", "parae") for orders in ((1, 1), (5, 5))
     ]
     assert len(found.claims) == 4
-    assert "Recurrence" in studies.html(found)
+    assert "Recurrence" in study_page.html(found)
 
 
 def test_page__says_verdict_rule_and_figures(done: tuple[Path, study.Study], tmp_path: Path) -> None:
     _, found = done
-    page = studies.write(found, tmp_path).read_text(encoding="utf-8")
+    page = study_page.write(found, tmp_path).read_text(encoding="utf-8")
     kept = json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))
     assert kept["verdict"] == found.verdict
     assert kept["study"] == "pretraining"
@@ -205,7 +205,7 @@ def test_one_seed__decides_nothing_and_says_so(runs: list[Path], done: tuple[Pat
 
 
 def test_runs__fewer_than_seeds_is_said(runs: list[Path], done: tuple[Path, study.Study]) -> None:
-    [kind], _ = starts.kinds(runs[:1], RECIPE)
+    [kind], _ = pretrained.kinds(runs[:1], RECIPE)
     assert [kind.run(place) for place in (0, 1)] == [runs[0], runs[0]]
     found = study.pretraining(DATA, runs[:1], done[0], config())
     assert any("1 pre-trained run(s) serve 2 seeds" in note for note in found.notes)
@@ -220,11 +220,11 @@ def test_runs__of_different_encoders(runs: list[Path], tmp_path: Path) -> None:
 
 def test_runs__none_twice_or_unfinished(runs: list[Path], tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="at least one"):
-        starts.kinds([], RECIPE)
+        pretrained.kinds([], RECIPE)
     with pytest.raises(SettingError, match="different folders"):
-        starts.kinds([runs[0], runs[0]], RECIPE)
+        pretrained.kinds([runs[0], runs[0]], RECIPE)
     with pytest.raises(RunError, match="does not exist"):
-        starts.kinds([tmp_path / "no"], RECIPE)
+        pretrained.kinds([tmp_path / "no"], RECIPE)
 
 
 def test_extent__a_run_that_kept_nothing_names_the_command(tmp_path: Path) -> None:

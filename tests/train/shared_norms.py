@@ -11,15 +11,15 @@ import torch
 
 from pointssl.backbones import DGCNNConfig, PointNetConfig, build_backbone
 from pointssl.backbones.image import ResNetConfig
-from pointssl.data.loader import Batches
+from pointssl.data.batches import Batches
 from pointssl.methods import CrossPointConfig, MMPointConfig, build_method
 from pointssl.methods.pictures import PictureConfig
+from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
+from pointssl.runs.weights import write_tensors
 from pointssl.train import loop
-from pointssl.train.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.train.optim import build_optimizer
 from pointssl.train.runtime import Runtime, start
 from pointssl.train.state import TrainingState
-from pointssl.train.weights import write_tensors
 from tests.doubles import ToyClouds, tiny_config
 
 POINTNET = PointNetConfig(local=(16,), hidden=(12,), pooled_dim=20)

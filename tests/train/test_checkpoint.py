@@ -12,10 +12,10 @@ import torch
 from pointssl.backbones import PointNetConfig
 from pointssl.errors import RunError
 from pointssl.files import write_json
-from pointssl.train.checkpoint import checkpoints, latest, load, load_method, read_config, untrained
-from pointssl.train.config import to_json
+from pointssl.runs.checkpoint import checkpoints, latest, load, load_method, read_config, untrained
+from pointssl.runs.config import to_json
+from pointssl.runs.weights import key_report, read_tensors, write_tensors
 from pointssl.train.pretrain import pretrain
-from pointssl.train.weights import key_report, read_tensors, write_tensors
 from tests.doubles import ToyClouds, tiny_config
 
 

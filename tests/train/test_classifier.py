@@ -13,20 +13,20 @@ import torch
 
 from pointssl.backbones import PointNetConfig, build_backbone
 from pointssl.data.arrays import ArrayDataset
-from pointssl.data.division import Subset
+from pointssl.data.splits import Subset
 from pointssl.errors import DataError, Interrupted, RunError, SettingError, TrainingStopped
 from pointssl.methods import ClassifyConfig
 from pointssl.methods.interaction import InteractionConfig
-from pointssl.train.checkpoint import load
+from pointssl.runs.checkpoint import load
+from pointssl.runs.config import DataConfig, PretrainConfig, from_json, to_json
+from pointssl.runs.record import read_metrics
+from pointssl.runs.weights import read_tensors
 from pointssl.train.classifier import load_classifier, resume_classifier, train_classifier
-from pointssl.train.config import DataConfig, PretrainConfig, from_json, to_json
 from pointssl.train.labels import LabelConfig, divide
 from pointssl.train.loop import Step
 from pointssl.train.observe import Observer
 from pointssl.train.pretrain import pretrain
-from pointssl.train.record import read_metrics
 from pointssl.train.scores import predict, read_scores
-from pointssl.train.weights import read_tensors
 from tests.doubles import ToyClouds, tiny_config
 
 INTERACTION = InteractionConfig(regions=5, low=(1, 2), high=(4, 5), alpha=0.1, ramp=0.5, every=2)
@@ -143,7 +143,7 @@ def test_resume__refuses_other_data_labels_and_start(whole: Path, pretrained: Pa
     with pytest.raises(DataError, match="begun with other labels"):
         train_classifier(config(), whole, data=DATA, labels=LabelConfig(fraction=0.5), resume=True)
     with pytest.raises(RunError, match="was begun from scratch, not from these weights"):
-        train_classifier(config(), whole, data=DATA, start_from=pretrained, resume=True)
+        train_classifier(config(), whole, data=DATA, init_from=pretrained, resume=True)
     with pytest.raises(RunError, match="already holds a run; go on with: pointssl train --resume"):
         train_classifier(config(), whole, data=DATA)
 
@@ -151,7 +151,7 @@ def test_resume__refuses_other_data_labels_and_start(whole: Path, pretrained: Pa
 def test_start__takes_the_encoder_and_the_same_head(pretrained: Path, tmp_path: Path) -> None:
     kept = config(keep=(0.0,))
     scratch = train_classifier(kept, tmp_path / "scratch", data=DATA)
-    started = train_classifier(kept, tmp_path / "started", data=DATA, start_from=pretrained)
+    started = train_classifier(kept, tmp_path / "started", data=DATA, init_from=pretrained)
     first, other = state(started, 0), state(scratch, 0)
     encoder = read_tensors(pretrained / "encoder" / "model.safetensors")
     assert all(torch.equal(first[f"backbone.{name}"], value) for name, value in encoder.items())
@@ -159,7 +159,7 @@ def test_start__takes_the_encoder_and_the_same_head(pretrained: Path, tmp_path: 
     assert all(torch.equal(value, other[name]) for name, value in first.items() if name.startswith("head."))
     start = json.loads((started / "record.json").read_text())["training"]["start"]
     assert start["from"] == str(pretrained)
-    again = train_classifier(kept, tmp_path / "again", data=DATA, start_from=load(pretrained))
+    again = train_classifier(kept, tmp_path / "again", data=DATA, init_from=load(pretrained))
     assert same(state(again, 6), state(started, 6))
     assert json.loads((again / "record.json").read_text())["training"]["start"]["digest"] == start["digest"]
 
@@ -167,11 +167,11 @@ def test_start__takes_the_encoder_and_the_same_head(pretrained: Path, tmp_path: 
 def test_start__is_found_again_when_a_run_goes_on(
     pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = train_classifier(config(), tmp_path / "expected", data=DATA, start_from=pretrained)
+    expected = train_classifier(config(), tmp_path / "expected", data=DATA, init_from=pretrained)
     with monkeypatch.context() as patch:
         stop_after(patch, 3)
         with pytest.raises(Interrupted):
-            train_classifier(config(), tmp_path / "run", data=DATA, start_from=pretrained)
+            train_classifier(config(), tmp_path / "run", data=DATA, init_from=pretrained)
     run = train_classifier(config(), tmp_path / "run", data=DATA, resume=True)
     assert same(state(run, 6), state(expected, 6))
     assert json.loads((run / "record.json").read_text())["training"]["start"]["from"] == str(pretrained)
@@ -180,11 +180,11 @@ def test_start__is_found_again_when_a_run_goes_on(
 def test_start__other_encoder_settings(pretrained: Path, tmp_path: Path) -> None:
     wider = config(backbone=PointNetConfig(local=(6,), hidden=(8,), pooled_dim=12))
     with pytest.raises(SettingError, match=r"other settings than this run's: backbone\.pooled_dim was 10, is 12"):
-        train_classifier(wider, tmp_path / "run", data=DATA, start_from=pretrained)
-    with pytest.raises(SettingError, match="start_from does not fit the settings' encoder"):
-        train_classifier(wider, tmp_path / "run", data=DATA, start_from=load(pretrained))
+        train_classifier(wider, tmp_path / "run", data=DATA, init_from=pretrained)
+    with pytest.raises(SettingError, match="init_from does not fit the settings' encoder"):
+        train_classifier(wider, tmp_path / "run", data=DATA, init_from=load(pretrained))
     with pytest.raises(RunError, match="does not exist"):
-        train_classifier(config(), tmp_path / "run", data=DATA, start_from=tmp_path / "nothing")
+        train_classifier(config(), tmp_path / "run", data=DATA, init_from=tmp_path / "nothing")
     assert not (tmp_path / "run").exists()
 
 
@@ -192,7 +192,7 @@ def test_start__nan_stops_with_evidence(tmp_path: Path) -> None:
     broken = build_backbone(config().backbone)
     torch.nn.init.constant_(next(broken.parameters()), float("nan"))
     with pytest.raises(TrainingStopped, match="training stopped at step 1: the loss"):
-        train_classifier(config(), tmp_path / "run", data=DATA, start_from=broken)
+        train_classifier(config(), tmp_path / "run", data=DATA, init_from=broken)
     assert (tmp_path / "run" / "failure" / "batch.safetensors").is_file()
 
 
@@ -284,7 +284,7 @@ def test_run__leaves_the_callers_randomness_alone(pretrained: Path, tmp_path: Pa
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    train_classifier(replace(config(), steps=1), tmp_path / "run", data=DATA, start_from=pretrained)
+    train_classifier(replace(config(), steps=1), tmp_path / "run", data=DATA, init_from=pretrained)
     assert torch.equal(torch.rand(1), expected)
 
 

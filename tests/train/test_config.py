@@ -10,7 +10,7 @@ import pytest
 from pointssl.backbones import DGCNNConfig
 from pointssl.data.augment import AugmentConfig
 from pointssl.errors import SettingError
-from pointssl.train.config import DataConfig, OptimConfig, PretrainConfig, from_json, to_json
+from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig, from_json, to_json
 
 FULL = PretrainConfig(
     backbone=DGCNNConfig(k=7, widths=(8, 8)),

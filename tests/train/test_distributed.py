@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pointssl.ops import native
-from pointssl.train.checkpoint import load, read_config
-from pointssl.train.record import read_metrics
-from pointssl.train.weights import read_tensors
+from pointssl.ops.kernels import native
+from pointssl.runs.checkpoint import load, read_config
+from pointssl.runs.record import read_metrics
+from pointssl.runs.weights import read_tensors
 from tests.doubles import tiny_config
 from tests.train import shared_norms, two_processes
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pointssl.errors import DataError
-from pointssl.train.config import DataConfig, OptimConfig
+from pointssl.runs.config import DataConfig, OptimConfig
 from pointssl.train.estimate import duration, estimate
 from tests.doubles import ToyClouds, tiny_config
 

@@ -8,8 +8,8 @@ import torch
 from huggingface_hub import HfApi, RepoUrl
 
 from pointssl.errors import RunError
-from pointssl.train import hub
-from pointssl.train.checkpoint import load, read_config, untrained
+from pointssl.runs import hub
+from pointssl.runs.checkpoint import load, read_config, untrained
 from pointssl.train.pretrain import pretrain
 from tests.doubles import ToyClouds, tiny_config
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from pointssl.data.loader import Batches
+from pointssl.data.batches import Batches
 from pointssl.methods import PretextMethod
+from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.train import loop
-from pointssl.train.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.train.ema import Average
 from pointssl.train.loop import Step
 from pointssl.train.optim import build_optimizer, learning_rate

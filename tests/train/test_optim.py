@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from pointssl.train.config import OptimConfig
+from pointssl.runs.config import OptimConfig
 from pointssl.train.optim import build_optimizer, learning_rate
 
 

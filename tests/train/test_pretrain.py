@@ -16,13 +16,13 @@ import torch
 
 from pointssl.backbones import DGCNNConfig
 from pointssl.errors import DataError, DiskFullError, Interrupted, RunError, SettingError
-from pointssl.train.checkpoint import checkpoints, load
-from pointssl.train.config import DataConfig, OptimConfig, PretrainConfig
+from pointssl.runs.checkpoint import checkpoints, load
+from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
+from pointssl.runs.record import read_metrics
+from pointssl.runs.weights import read_tensors, write_tensors
 from pointssl.train.loop import Step
 from pointssl.train.observe import Observer
 from pointssl.train.pretrain import pretrain
-from pointssl.train.record import read_metrics
-from pointssl.train.weights import read_tensors, write_tensors
 from tests.doubles import ToyClouds, tiny_config
 
 ROOT = Path(__file__).parents[2]

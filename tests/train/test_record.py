@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pointssl.train.record import Metrics, circumstances, commit, read_metrics, truncate
+from pointssl.runs.record import Metrics, circumstances, commit, read_metrics, truncate
 from tests.doubles import ToyClouds
 
 

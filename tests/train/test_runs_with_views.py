@@ -11,18 +11,18 @@ import torch
 
 from pointssl.backbones import PointNetConfig, build_backbone
 from pointssl.backbones.image import AdaptedImages, ResNetConfig
-from pointssl.data.loader import Batches, Pictures
+from pointssl.data.batches import Batches, Pictures
 from pointssl.data.synthetic import SyntheticShapes
-from pointssl.data.view_config import ViewConfig
-from pointssl.data.write_views import write_views
+from pointssl.data.views.config import ViewConfig
+from pointssl.data.views.write import write_views
 from pointssl.errors import DataError, Interrupted, SettingError, UserError
 from pointssl.methods import CrossPointConfig, MMPoint, MMPointConfig, ParAEConfig
 from pointssl.methods.pictures import PictureConfig
+from pointssl.runs.checkpoint import load_method, read_json
+from pointssl.runs.config import DataConfig, PretrainConfig
+from pointssl.runs.weights import read_tensors
 from pointssl.train import loop
-from pointssl.train.checkpoint import load_method, read_json
-from pointssl.train.config import DataConfig, PretrainConfig
 from pointssl.train.pretrain import pretrain
-from pointssl.train.weights import read_tensors
 
 IMAGE = ResNetConfig(width=4, channels=1)
 SHAPES = SyntheticShapes(12, points=64)
@@ -78,7 +78,7 @@ def test_resume__ends_with_the_same_bits(
 
 
 def test_batches__views_are_distinct_and_new_every_epoch(views: Path) -> None:
-    from pointssl.data.views import open_views
+    from pointssl.data.views.store import open_views
 
     store = open_views(views)
     batches = Batches(SHAPES, batch=4, points=16, seed=0, pictures=Pictures(store, np.arange(12), 3))

@@ -10,10 +10,10 @@ import torch
 
 from pointssl.backbones import Backbone
 from pointssl.errors import TrainingStopped
+from pointssl.runs.weights import read_tensors
 from pointssl.train.loop import Step
+from pointssl.train.monitor import CollapseMonitor, LossWatch, effective_rank, spread
 from pointssl.train.pretrain import pretrain
-from pointssl.train.watch import CollapseMonitor, LossWatch, effective_rank, spread
-from pointssl.train.weights import read_tensors
 from pointssl.types import Features
 from tests.doubles import ToyClouds, tiny_config
 

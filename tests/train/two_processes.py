@@ -11,14 +11,14 @@ from torch import nn
 
 from pointssl.backbones import Backbone
 from pointssl.data.augment import AugmentConfig
-from pointssl.data.loader import Batches
+from pointssl.data.batches import Batches
 from pointssl.methods import PretextMethod
+from pointssl.runs.config import DataConfig, OptimConfig
+from pointssl.runs.weights import write_tensors
 from pointssl.train import loop
-from pointssl.train.config import DataConfig, OptimConfig
 from pointssl.train.optim import build_optimizer
 from pointssl.train.runtime import start
 from pointssl.train.state import TrainingState
-from pointssl.train.weights import write_tensors
 from pointssl.types import CloudBatch, Features, StepOutput
 from tests.doubles import ToyClouds, tiny_config
 

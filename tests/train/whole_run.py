@@ -17,10 +17,10 @@ import torch
 
 from pointssl.data.cloud import Points
 from pointssl.errors import UserError
-from pointssl.train import state, watch
+from pointssl.runs.weights import write_tensors
+from pointssl.train import monitor, state
 from pointssl.train.loop import Step
 from pointssl.train.pretrain import pretrain
-from pointssl.train.weights import write_tensors
 from tests.doubles import ToyClouds, tiny_config
 
 
@@ -42,14 +42,14 @@ def _lose_a_process() -> None:
     """Kill the second of the first attempt's processes at its third step."""
     if os.environ["RANK"] != "1" or os.environ["TORCHELASTIC_RESTART_COUNT"] != "0":
         return
-    fault = watch.LossWatch.fault
+    fault = monitor.LossWatch.fault
 
-    def dying(self: watch.LossWatch, step: Step) -> str | None:
+    def dying(self: monitor.LossWatch, step: Step) -> str | None:
         if step.index == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return fault(self, step)
 
-    watch.LossWatch.fault = dying  # type: ignore[method-assign]
+    monitor.LossWatch.fault = dying  # type: ignore[method-assign]
 
 
 class _Slow(ToyClouds):

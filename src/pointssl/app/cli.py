@@ -14,7 +14,7 @@ COMMANDS: dict[str, str] = {
     "demo": "pre-train, evaluate and draw in one go: on generated shapes, or with --data on your own",
     "recipes": "list the settings that `pretrain` and `train` can start from",
     "pretrain": "pre-train an encoder on unlabelled clouds: pretrain RECIPE --data PATH --out RUN",
-    "train": "train a classifier on labelled clouds, from scratch or from a run: train RECIPE --data PATH --from RUN",
+    "train": "train a classifier on labelled clouds: train RECIPE --data PATH [--init-from RUN]",
     "evaluate": "measure a run's encoder beside its untrained twin: evaluate RUN --data PATH",
     "compare": "compare the encoders of several runs on the same clouds: compare RUN RUN --data PATH",
     "interpret": "which structures classifiers use: interactions of regions: interpret RUN [RUN ...] --data PATH",

@@ -173,7 +173,7 @@ def report(
         up: axis of the data that points up: x, y or z.
     """
     from pointssl.data.open import open_dataset
-    from pointssl.show.report import write_report
+    from pointssl.show.run.report import write_report
 
     dataset = None if data is None else open_dataset(data)
     _say("page", write_report(run, out, dataset=dataset, shapes=shapes, seed=seed, up=up))

@@ -65,7 +65,7 @@ def pack(
         seed: decides which points are drawn.
     """
     from pointssl.data.open import open_dataset
-    from pointssl.data.pack import pack as pack_clouds
+    from pointssl.data.store.pack import pack as pack_clouds
 
     here = Path(source).expanduser()
     summary = pack_clouds(
@@ -91,7 +91,7 @@ def get(name: Positional[str], folder: Positional[Path], *, accept_licence: bool
         folder: folder to write into.
         accept_licence: say that you have read and accept the licence that is shown.
     """
-    from pointssl.data.download import download
+    from pointssl.data.public.download import download
 
     say(f"{name}: {download(name, folder, accept_licence=accept_licence)}", console)
 

@@ -7,18 +7,18 @@ import numpy as np
 
 from pointssl.app.recipes import recipe
 from pointssl.data.cloud import Dataset
-from pointssl.data.division import hold_out
-from pointssl.data.listing import ARCHIVES
+from pointssl.data.files.scan import ARCHIVES
 from pointssl.data.open import open_dataset
-from pointssl.data.pack import pack
-from pointssl.data.store import is_store
+from pointssl.data.splits import hold_out
+from pointssl.data.store.dataset import is_store
+from pointssl.data.store.pack import pack
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.evaluate.suite import evaluate
 from pointssl.evaluate.table import evaluation_table
 from pointssl.progress import console
-from pointssl.show.report import write_report
-from pointssl.train.checkpoint import read_config
-from pointssl.train.config import PretrainConfig
+from pointssl.runs.checkpoint import read_config
+from pointssl.runs.config import PretrainConfig
+from pointssl.show.run.report import write_report
 from pointssl.train.estimate import duration, estimate
 from pointssl.train.pretrain import pretrain
 
@@ -85,7 +85,7 @@ def _plan(source: str, split: str, train: Dataset, seconds: float, seed: int) ->
     base = recipe("parae-pointnet")
     points = int(min(POINTS, np.min([len(train.xyz(i)) for i in range(len(train))])))
     shared = replace(base.data, source=source, split=split, points=points, batch=min(base.data.batch, len(train)))
-    config = replace(base, data=shared, seed=seed, checkpoint_every=50, log_every=2, watch_every=50)
+    config = replace(base, data=shared, seed=seed, checkpoint_every=50, log_every=2, monitor_every=50)
     cost = estimate(config, dataset=train, steps=3)
     steps = max(10, int(seconds / cost.seconds_per_step))
     epochs = steps * shared.batch / len(train)

@@ -61,12 +61,12 @@ def interpret(
         parquet: also write the tables as parquet.
         up: axis of the data that points up in pictures: x, y or z.
     """
-    from pointssl.data.division import open_splits
+    from pointssl.data.splits import open_splits
     from pointssl.interpret import table
     from pointssl.interpret.config import MOST_EXACT, InteractConfig
     from pointssl.interpret.interact import interact
     from pointssl.interpret.profile import ProfileConfig
-    from pointssl.show import interaction_page
+    from pointssl.show.interactions import page
 
     if up not in ("x", "y", "z"):
         raise SettingError(f"up must be x, y or z, got {up}")
@@ -96,7 +96,7 @@ def interpret(
     for name, one in found.items():
         if parquet:
             table.save(one, out / f"{name}.parquet")
-    _say(f"page: {interaction_page.write(interaction_page.study(list(found.values()), display), out, up=up)}")
+    _say(f"page: {page.write(page.study(list(found.values()), display), out, up=up)}")
     _say(f"figures: {out / 'interactions.json'}")
 
 
@@ -120,7 +120,7 @@ def own_reading(runs: Sequence[Path], points: int | None) -> dict[str, Any]:
     Raises:
         SettingError: runs that differ in it; their values would not be comparable.
     """
-    from pointssl.train.checkpoint import existing, read_json
+    from pointssl.runs.checkpoint import existing, read_json
 
     found = []
     for run in runs:

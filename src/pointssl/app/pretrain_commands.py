@@ -13,7 +13,7 @@ from pointssl.app.recipes import RECIPES, recipe
 from pointssl.app.tables import two_columns
 from pointssl.errors import RunError, SettingError
 from pointssl.progress import make_console, say
-from pointssl.train.config import PretrainConfig
+from pointssl.runs.config import PretrainConfig
 
 console = make_console()
 
@@ -46,8 +46,8 @@ class Resume:
 
 def run(words: Sequence[str]) -> None:
     """Run `pretrain RECIPE ...` or `pretrain --resume RUN`."""
+    from pointssl.runs.checkpoint import read_config
     from pointssl.train import pretrain
-    from pointssl.train.checkpoint import read_config
     from pointssl.train.checks import is_supervised, resume_command
 
     if any(word.split("=")[0] == "--resume" for word in words):

@@ -8,7 +8,7 @@ from pointssl.backbones.image import ResNetConfig
 from pointssl.errors import SettingError, nearest
 from pointssl.methods import CrossPointConfig, MMPointConfig, ParAEConfig
 from pointssl.methods.pictures import PictureConfig
-from pointssl.train.config import DataConfig, OptimConfig, PretrainConfig
+from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 
 # CrossPoint's published values, which MM-Point's code is a descendant of and which stand in where its paper is silent.
 _CROSSPOINT_DATA = DataConfig(points=2048, batch=20)
@@ -87,7 +87,7 @@ RECIPES: dict[str, PretrainConfig] = {
         epochs=5.0,
         checkpoint_every=10,
         log_every=1,
-        watch_every=10,
+        monitor_every=10,
     ),
     # Seconds on one core: for tests, and to see whether one's own data goes through.
     "parae-tiny": PretrainConfig(
@@ -98,7 +98,7 @@ RECIPES: dict[str, PretrainConfig] = {
         epochs=5.0,
         checkpoint_every=10,
         log_every=1,
-        watch_every=10,
+        monitor_every=10,
     ),
 }
 

@@ -172,9 +172,9 @@ def _show(cost: "Cost") -> None:
 
 def _finish(found: "Study", out: Path) -> None:
     """Write the page and say the verdict of every claim."""
-    from pointssl.show import studies
+    from pointssl.show.interactions import study_page
 
-    path = studies.write(found, out)
+    path = study_page.write(found, out)
     for claim in found.claims:
         say(f"{claim.verdict + ':':<14} {claim.text}", console)
     say(f"verdict: {found.verdict}. {found.conclusion}", console)

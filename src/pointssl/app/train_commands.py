@@ -13,7 +13,7 @@ from pointssl.app.tables import two_columns
 from pointssl.app.train_recipes import TRAIN_RECIPES, train_recipe
 from pointssl.errors import SettingError
 from pointssl.progress import make_console, say
-from pointssl.train.config import PretrainConfig
+from pointssl.runs.config import PretrainConfig
 from pointssl.train.labels import LabelConfig
 
 console = make_console()
@@ -29,7 +29,7 @@ class Train:
     """Which clouds are learned from and scored on."""
     data: str | None = None
     """The clouds: a store, folder or file, `synthetic`, or NAME:PATH; short for --data.source."""
-    start_from: Annotated[str | None, arg(name="from")] = None
+    init_from: str | None = None
     """A run, checkpoint, encoder folder or hub name whose encoder training starts from; from scratch without."""
     out: Path | None = None
     """Folder of the run; runs/RECIPE by default."""
@@ -59,7 +59,7 @@ def run(words: Sequence[str]) -> None:
         return
     if not words or words[0].startswith("-"):
         if {"-h", "--help"} & set(words):
-            say("usage: pointssl train RECIPE [--data PATH] [--from RUN] [--out RUN] [settings]\n", console)
+            say("usage: pointssl train RECIPE [--data PATH] [--init-from RUN] [--out RUN] [settings]\n", console)
             say("       pointssl train --resume RUN\n", console)
             console.print(recipe_table())
             say("\n`pointssl train RECIPE --help` lists the settings and their values in the recipe.", console)
@@ -79,7 +79,7 @@ def run(words: Sequence[str]) -> None:
         console.print(two_columns(estimate(config, dataset=splits.train, device=given.device).table()))
         return
     out = given.out or Path("runs") / name
-    _finished(train_classifier(config, out, labels=given.labels, start_from=given.start_from, device=given.device))
+    _finished(train_classifier(config, out, labels=given.labels, init_from=given.init_from, device=given.device))
 
 
 def recipe_table() -> Table:

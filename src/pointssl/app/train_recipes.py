@@ -10,7 +10,7 @@ from pointssl.data.augment import AugmentConfig
 from pointssl.errors import SettingError, nearest
 from pointssl.methods import ClassifyConfig
 from pointssl.methods.interaction import InteractionConfig
-from pointssl.train.config import DataConfig, OptimConfig, PretrainConfig
+from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 
 # For a few hundred to a few thousand clouds; as the fine-tuning recipe "small". The gradient is clipped because the
 # interaction loss wants it, and without that loss too, so that both arms get the same.
@@ -51,7 +51,7 @@ TRAIN_RECIPES: dict[str, PretrainConfig] = {
         epochs=5.0,
         checkpoint_every=10,
         log_every=1,
-        watch_every=10,
+        monitor_every=10,
     ),
 }
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from pointssl.data.view_config import ViewConfig
+from pointssl.data.views.config import ViewConfig
 from pointssl.files import atomic_file
 from pointssl.progress import make_console, say
 
 if TYPE_CHECKING:
-    from pointssl.data.view_sources import Source
-    from pointssl.data.write_views import ViewSummary
+    from pointssl.data.views.sources import Source
+    from pointssl.data.views.write import ViewSummary
 
 _DEFAULT = ViewConfig()
 _SHOWN = 4
@@ -38,8 +38,8 @@ def views(
         workers: processes that render meshes or read pictures.
         strict: stop on the first object that cannot be rendered, instead of listing it.
     """
-    from pointssl.data.view_sources import open_source
-    from pointssl.data.write_views import write_views
+    from pointssl.data.views.sources import open_source
+    from pointssl.data.views.write import write_views
 
     opened = open_source(source)
     summary = write_views(opened, out, config, workers=workers, strict=strict)
@@ -54,8 +54,8 @@ def views(
 
 def _write_sheet(source: "Source", summary: "ViewSummary", config: ViewConfig, sheet: Path) -> None:
     """Draw the first few objects that were rendered."""
-    from pointssl.data.view_sources import names_of
-    from pointssl.show.contact_sheet import contact_sheet, render_strips
+    from pointssl.data.views.sources import names_of
+    from pointssl.show.run.contact_sheet import contact_sheet, render_strips
 
     failed = {name for name, _ in summary.failures}
     rendered = [place for place, name in enumerate(names_of(source)[0]) if name not in failed]

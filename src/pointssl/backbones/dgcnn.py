@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.layers import MaxPoolLayer, PointLayer, require_points
-from pointssl.ops import edgeconv, neighbors
-from pointssl.ops.norm import BatchNorm
+from pointssl.ops.kernels import edgeconv, neighbors
+from pointssl.ops.kernels.norm import BatchNorm
 from pointssl.types import Features
 
 SLOPE = 0.2

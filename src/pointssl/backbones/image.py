@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointssl.ops.norm import ImageNorm
+from pointssl.ops.kernels.norm import ImageNorm
 
 LAYERS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 """Blocks of the four stages, by the depth of the network."""

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointssl.ops import norm, pooling
+from pointssl.ops.kernels import norm, pooling
 
 
 @final

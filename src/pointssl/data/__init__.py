@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from pointssl.data.cloud import Cloud, Dataset
-from pointssl.data.modelnet import open_modelnet
-from pointssl.data.s3dis import open_s3dis
-from pointssl.data.scanobjectnn import open_scanobjectnn
-from pointssl.data.shapenet import open_shapenet
-from pointssl.data.shapenetpart import open_shapenetpart
+from pointssl.data.public.modelnet import open_modelnet
+from pointssl.data.public.s3dis import open_s3dis
+from pointssl.data.public.scanobjectnn import open_scanobjectnn
+from pointssl.data.public.shapenet import open_shapenet
+from pointssl.data.public.shapenetpart import open_shapenetpart
 
 __all__ = ["DATASETS", "Cloud", "Dataset"]
 

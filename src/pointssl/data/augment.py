@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pointssl.ops.draws import Draws
+from pointssl.ops.batch_rng import Draws
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

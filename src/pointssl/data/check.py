@@ -14,9 +14,9 @@ import numpy as np
 from rich.table import Table
 
 from pointssl.data.cloud import Cloud, Dataset, Points
-from pointssl.data.folder import read_entries
-from pointssl.data.listing import Entry, Failure, scan
-from pointssl.data.store import PackedDataset, is_store
+from pointssl.data.files.folder import read_entries
+from pointssl.data.files.scan import Entry, Failure, scan
+from pointssl.data.store.dataset import PackedDataset, is_store
 from pointssl.errors import DataError
 from pointssl.progress import track
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from pointssl.data import DATASETS
 from pointssl.data.arrays import open_npy
 from pointssl.data.cloud import Dataset
-from pointssl.data.folder import FolderDataset
+from pointssl.data.files.folder import FolderDataset
 from pointssl.data.packed_npz import open_npz
-from pointssl.data.store import PackedDataset, is_store
+from pointssl.data.store.dataset import PackedDataset, is_store
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.errors import DataError, SettingError, nearest
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, Shaped
 
 from pointssl.data.arrays import ArrayDataset
-from pointssl.data.splits import split_mask
+from pointssl.data.split_names import split_mask
 from pointssl.errors import DataError
 
 POINTS = ("points", "data", "xyz", "pos")

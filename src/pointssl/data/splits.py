@@ -1,27 +1,166 @@
-"""Which clouds belong to a split, and a clear line where a data set has no such split."""
+"""Which clouds are learned from and which are scored on, and whether their labels fit together."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Int, Int64
 
-from pointssl.errors import DataError, nearest
+from pointssl.data.cloud import Cloud, Dataset, Labels, Points
+from pointssl.data.open import open_dataset
+from pointssl.errors import DataError, SettingError
+
+TEST_SHARE = 0.2
+"""Part of each class that is held out where a data set has no test split."""
 
 
-def check_split(split: str, known: Sequence[str], where: str) -> None:
-    """Raise a `DataError` unless `split` is 'all' or one of `known`."""
-    if split != "all" and split not in known:
-        raise DataError(f"{where} has no split '{split}'{nearest(split, ('all', *known))}")
+@final
+class Subset:
+    """Some clouds of a data set, in the given order."""
+
+    def __init__(self, whole: Dataset, index: Int[np.ndarray, " s"], name: str) -> None:
+        self._whole, self._index, self._name = whole, index, name
+
+    @property
+    def name(self) -> str:
+        """What to call it in tables."""
+        return self._name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names of the whole set."""
+        return self._whole.classes
+
+    @property
+    def labels(self) -> Labels | None:
+        """Class of every cloud that is kept."""
+        labels = self._whole.labels
+        return None if labels is None else labels[self._index]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the whole set and with the choice."""
+        import hashlib
+
+        return hashlib.sha256(self._whole.fingerprint.encode() + self._index.astype(np.int64).tobytes()).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, index: int) -> Cloud:
+        return self._whole[int(self._index[index])]
+
+    def xyz(self, index: int) -> Points:
+        """Return the coordinates of one kept cloud."""
+        return self._whole.xyz(int(self._index[index]))
 
 
-def split_mask(
-    codes: Shaped[np.ndarray, " b"] | None, names: Sequence[str], split: str, count: int, where: str
-) -> Bool[np.ndarray, " b"]:
-    """Return which of `count` clouds belong to `split`; `codes` index `names`; without codes there is only 'all'."""
-    check_split(split, names if codes is not None else (), where)
-    if codes is None or split == "all":
-        return np.ones(count, dtype=bool)
-    mask = np.asarray(codes == list(names).index(split))
-    if not mask.any():
-        raise DataError(f"{where} has no cloud in its split '{split}'")
-    return mask
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """A labelled data set in two parts that share their class names."""
+
+    name: str
+    train: Dataset
+    test: Dataset
+    origin: str
+    """Where the division comes from: the data set itself, or ours."""
+
+    @property
+    def train_labels(self) -> Labels:
+        """Class of every training cloud."""
+        return required_labels(self.train)
+
+    @property
+    def test_labels(self) -> Labels:
+        """Class of every test cloud."""
+        return required_labels(self.test)
+
+
+def open_splits(data: str | tuple[Dataset, Dataset], *, seed: int = 0) -> Splits:
+    """Open the training and test part of `data`; without a test split, hold out a fifth of every class.
+
+    Raises `DataError` where labels are missing or do not match.
+    """
+    if isinstance(data, tuple):
+        train, test = data
+        splits = Splits(name=_title(test), train=train, test=test, origin="given as two data sets")
+    else:
+        try:
+            train, test = open_dataset(data, "train"), open_dataset(data, "test")
+            splits = Splits(name=_title(test), train=train, test=test, origin="the data set's own split")
+        except (DataError, SettingError):  # it has no such splits; whatever else is wrong shows again below
+            splits = hold_out(open_dataset(data, "all"), seed=seed)
+    check(splits)
+    return splits
+
+
+def hold_out(dataset: Dataset, *, seed: int = 0, share: float = TEST_SHARE, called: str = "test") -> Splits:
+    """Divide a labelled data set by class: `share` of each is held out, at least one cloud stays to learn from.
+
+    `called` is the name of what is held out.
+    """
+    labels, generator = required_labels(dataset), np.random.default_rng(seed)
+    test: list[Int64[np.ndarray, " t"]] = []
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        test.append(members[: min(max(1, round(share * len(members))), len(members) - 1)])
+    held = np.sort(np.concatenate(test)).astype(np.int64)
+    kept = np.setdiff1d(np.arange(len(dataset)), held)
+    title = _title(dataset)
+    return Splits(
+        name=title,
+        train=Subset(dataset, kept, f"{title}/train"),
+        test=Subset(dataset, held, f"{title}/{called}"),
+        origin=f"stratified {1 - share:.0%}/{share:.0%} by seed {seed}, because the data set has no test split",
+    )
+
+
+def required_labels(dataset: Dataset) -> Labels:
+    """Return the labels, or raise a `DataError` that says how to give them."""
+    labels = dataset.labels
+    if labels is None:
+        message = f"{dataset.name} has no labels, which are needed here"
+        raise DataError(
+            f"{message}; sort the files into one folder per class, or give a list file (path, label, split)"
+        )
+    return labels
+
+
+def check(splits: Splits) -> None:
+    """Raise `DataError` unless both parts have clouds and labels of the same classes, at least two of them."""
+    train, test = splits.train, splits.test
+    for part in (train, test):
+        if len(part) == 0:
+            raise DataError(
+                f"{part.name} holds no clouds; an evaluation needs some to learn from and some to be scored on"
+            )
+        required_labels(part)
+    if train.classes != test.classes:
+        raise DataError(
+            f"the classes of {train.name} and {test.name} do not match: {_mismatch(train.classes, test.classes)}"
+        )
+    if len(np.unique(splits.train_labels)) < 2:
+        raise DataError(f"{train.name} has clouds of one class only; there is nothing to tell apart")
+    unseen = np.setdiff1d(splits.test_labels, splits.train_labels)
+    if len(unseen) == len(np.unique(splits.test_labels)):
+        raise DataError(f"no class of {test.name} occurs in {train.name}; the labels do not match")
+
+
+def class_name(classes: Sequence[str], label: int) -> str:
+    """Return the name of a class, or its number where the data set names none."""
+    return classes[label] if label < len(classes) else f"class {label}"
+
+
+def _mismatch(train: tuple[str, ...], test: tuple[str, ...]) -> str:
+    only_train, only_test = sorted(set(train) - set(test)), sorted(set(test) - set(train))
+    if not only_train and not only_test:
+        return "the same names in another order"
+    parts = [f"only in {where}: {', '.join(n[:5])}" for where, n in (("train", only_train), ("test", only_test)) if n]
+    return "; ".join(parts)
+
+
+def _title(dataset: Dataset) -> str:
+    """Name of the data set without its split."""
+    name, _, split = dataset.name.rpartition("/")
+    return name if name and split in ("train", "test", "val", "all") else dataset.name

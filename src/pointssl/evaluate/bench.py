@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pointssl.backbones.base import Backbone
-from pointssl.data.division import Splits
+from pointssl.data.splits import Splits
 from pointssl.evaluate.features import Reading, Table, encode_cached
 from pointssl.evaluate.few_shot import FewShotConfig
 from pointssl.evaluate.fractions import FRACTIONS, SUBSETS

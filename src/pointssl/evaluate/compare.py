@@ -26,8 +26,8 @@ from pointssl.evaluate.suite import DEFAULT, checked, evaluate
 from pointssl.evaluate.table import accuracy, difference, p_value, percent
 from pointssl.ops import stats
 from pointssl.ops.stats import Estimate, Paired
-from pointssl.train import checkpoint
-from pointssl.train.config import to_json
+from pointssl.runs import checkpoint
+from pointssl.runs.config import to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from pointssl.data.cloud import Dataset
 from pointssl.data.open import open_dataset
 from pointssl.errors import SettingError, nearest
 from pointssl.evaluate.features import Reading, encode
-from pointssl.train import checkpoint
+from pointssl.runs import checkpoint
 
 FORMATS = (".parquet", ".npz", ".csv")
 

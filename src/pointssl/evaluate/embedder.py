@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from pointssl.backbones.base import Backbone
 from pointssl.data.arrays import ArrayDataset
 from pointssl.evaluate.features import Reading, encode
-from pointssl.train import checkpoint
+from pointssl.runs import checkpoint
 
 
 @final

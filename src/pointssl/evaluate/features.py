@@ -10,10 +10,10 @@ from jaxtyping import Float32, Int64
 
 from pointssl import files, progress
 from pointssl.backbones.base import Backbone
+from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
-from pointssl.data.loader import stack
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.train.weights import digest
+from pointssl.runs.weights import digest
 from pointssl.types import CloudBatch
 
 Table = Float32[np.ndarray, "m d"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from pointssl.data.division import class_name
+from pointssl.data.splits import class_name
 from pointssl.errors import DataError
 
 TrainLabels = Int64[np.ndarray, " m"]

@@ -23,15 +23,15 @@ from pointssl import files, progress
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.layers import mlp
 from pointssl.data.augment import augment
+from pointssl.data.batches import seed_of
 from pointssl.data.cloud import Dataset
-from pointssl.data.loader import seed_of
 from pointssl.errors import DataError, TrainingStopped
 from pointssl.evaluate.features import Reading, hash_of
 from pointssl.evaluate.recipes import FinetuneConfig
+from pointssl.ops.batch_rng import Draws
 from pointssl.ops.classification import smoothed_cross_entropy
-from pointssl.ops.draws import Draws
+from pointssl.runs.weights import digest
 from pointssl.train.optim import build_optimizer, learning_rate
-from pointssl.train.weights import digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ import torch
 from jaxtyping import Float32, Int64
 
 from pointssl import progress
+from pointssl.data.batches import shuffled, unit_sphere
 from pointssl.data.cloud import Dataset
-from pointssl.data.loader import shuffled, unit_sphere
 from pointssl.methods import ParAE
 from pointssl.ops import stats
 from pointssl.ops.stats import Estimate, Paired

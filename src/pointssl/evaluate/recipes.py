@@ -10,7 +10,7 @@ thousand clouds.
 from dataclasses import dataclass, field
 
 from pointssl.data.augment import AugmentConfig
-from pointssl.train.config import OptimConfig
+from pointssl.runs.config import OptimConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

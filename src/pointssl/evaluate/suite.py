@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pointssl.data.cloud import Dataset
-from pointssl.data.division import Splits, open_splits
+from pointssl.data.splits import Splits, open_splits
 from pointssl.errors import SettingError, nearest
 from pointssl.evaluate import record
 from pointssl.evaluate.bench import Bench
@@ -15,9 +15,9 @@ from pointssl.evaluate.fractions import FRACTIONS, SUBSETS
 from pointssl.evaluate.protocols import PROTOCOLS
 from pointssl.evaluate.recipes import RECIPES, FinetuneConfig
 from pointssl.evaluate.record import Conditions, Evaluation, Predicted, Score, Skipped
-from pointssl.train import checkpoint
-from pointssl.train.config import PretrainConfig
-from pointssl.train.weights import digest
+from pointssl.runs import checkpoint
+from pointssl.runs.config import PretrainConfig
+from pointssl.runs.weights import digest
 
 DEFAULT = ("svm-fixed", "svm-cv", "svm-cv-standardised", "knn-20", "knn-1")
 """What is measured when nothing is asked for: the protocols on frozen features, which take seconds to minutes."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from pointssl.ops.coalitions import Masking, Score
+from pointssl.ops.games.coalitions import Masking, Score
 
 MOST_EXACT = 16
 """Most regions whose 2^n coalitions are all tried; beyond, see `sampled`."""

@@ -22,8 +22,8 @@ from pointssl.interpret.network import check_classes, check_steady, evaluating, 
 from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.table import InteractionTable
 from pointssl.interpret.values import masked_answers, require_finite
-from pointssl.ops.coalitions import all_coalitions, score
-from pointssl.train.weights import digest
+from pointssl.ops.games.coalitions import all_coalitions, score
+from pointssl.runs.weights import digest
 
 CHUNK = 8
 """Clouds whose values are written together: what a stop in between can cost at most."""

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from pointssl.backbones.max_pooled import MaxPooled
 from pointssl.interpret.config import MOST_EXACT, InteractConfig
 from pointssl.interpret.values import Answers, masked_answers
-from pointssl.ops.coalitions import all_coalitions
-from pointssl.ops.maxima import coalition_maxima, kept_maxima, linear_of_maxima, region_maxima
+from pointssl.ops.games.coalitions import all_coalitions
+from pointssl.ops.games.max_pool_coalitions import coalition_maxima, kept_maxima, linear_of_maxima, region_maxima
 
 ROWS = 4096
 """Most rows that a head sees at once."""

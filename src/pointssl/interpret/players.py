@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
+from pointssl.data.batches import shuffled, stack
 from pointssl.data.cloud import Dataset
-from pointssl.data.loader import shuffled, stack
 from pointssl.errors import DataError, SettingError
 from pointssl.interpret.config import InteractConfig
-from pointssl.ops.coalitions import regions
+from pointssl.ops.games.coalitions import regions
 
 
 @dataclass(frozen=True, slots=True)

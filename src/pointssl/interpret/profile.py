@@ -15,7 +15,7 @@ from jaxtyping import Float64
 
 from pointssl.errors import SettingError
 from pointssl.interpret.table import InteractionTable, same_question
-from pointssl.ops import strength
+from pointssl.ops.games import strength
 from pointssl.ops.stats import wilson
 
 RESAMPLES = 2000

@@ -20,7 +20,7 @@ from pointssl.interpret.config import InteractConfig
 from pointssl.interpret.network import check_classes, check_steady, evaluating, logits_of
 from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.values import Answers, masked_answers, scored
-from pointssl.ops import pairs, shapley
+from pointssl.ops.games import pairs, shapley
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

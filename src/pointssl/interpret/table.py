@@ -14,7 +14,7 @@ from torch import Tensor
 from pointssl import files
 from pointssl.errors import RunError, SettingError
 from pointssl.interpret.config import InteractConfig
-from pointssl.ops.dividends import completeness_error, moebius
+from pointssl.ops.games.dividends import completeness_error, moebius
 
 FORMAT = 1
 COMPLETE = 1e-9

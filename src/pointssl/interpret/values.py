@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pointssl.errors import RunError
 from pointssl.interpret.config import InteractConfig
 from pointssl.interpret.network import logits_of
-from pointssl.ops.coalitions import mask, score
+from pointssl.ops.games.coalitions import mask, score
 
 MASKED = 1 << 22
 """Most coordinates of masked clouds that are made at once; the network sees them batch by batch."""

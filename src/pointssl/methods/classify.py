@@ -24,8 +24,8 @@ from pointssl.methods.interaction import (
     answers_of_max_pooled,
     pools_by_max,
 )
+from pointssl.ops.batch_rng import Draws
 from pointssl.ops.classification import smoothed_cross_entropy
-from pointssl.ops.draws import Draws
 from pointssl.types import CloudBatch, StepOutput
 
 

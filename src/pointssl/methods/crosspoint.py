@@ -15,11 +15,11 @@ from pointssl.backbones.base import Backbone
 from pointssl.backbones.image import ImageEncoder, ResNet, ResNetConfig
 from pointssl.backbones.layers import mlp
 from pointssl.data.augment import AugmentConfig, augment
-from pointssl.data.view_augment import ATOMS, augment_views, standardise
+from pointssl.data.views.augment import ATOMS, augment_views, standardise
 from pointssl.methods.base import PretextMethod
 from pointssl.methods.pictures import PictureConfig, pictures
-from pointssl.ops import contrast
-from pointssl.ops.draws import Draws
+from pointssl.ops import contrastive
+from pointssl.ops.batch_rng import Draws
 from pointssl.types import CloudBatch, StepOutput
 
 CHANGES = ("flip", "jitter")
@@ -73,14 +73,14 @@ class CrossPoint(PretextMethod):
         copies = torch.cat([augment(batch.xyz, config.augment, draws) for _ in range(2)])
         one, two = self.cloud_head(self.backbone(copies).pooled).chunk(2)
         seen = self._see(batch, draws)
-        intra = contrast.nt_xent(one, two, config.temperature)
+        intra = contrastive.nt_xent(one, two, config.temperature)
         middle = (one + two) / 2
-        inter = contrast.nt_xent(middle, seen, config.temperature)
+        inter = contrastive.nt_xent(middle, seen, config.temperature)
         logs = {
             "intra": intra.detach(),
             "inter": inter.detach(),
-            "bound_copies": contrast.information_bound(one, two, config.temperature).mean(),
-            "bound_view_1": contrast.information_bound(middle, seen, config.temperature).mean(),
+            "bound_copies": contrastive.information_bound(one, two, config.temperature).mean(),
+            "bound_view_1": contrastive.information_bound(middle, seen, config.temperature).mean(),
         }
         return StepOutput(loss=intra + inter, logs=logs)
 

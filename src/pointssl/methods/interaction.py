@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.max_pooled import MaxPooled
-from pointssl.ops import interaction_loss as maths
-from pointssl.ops.coalition_pool import pooled_of_coalitions, region_pieces, region_reach
-from pointssl.ops.coalitions import all_coalitions, log_odds, mask, regions
-from pointssl.ops.draws import Draws
+from pointssl.ops.batch_rng import Draws
+from pointssl.ops.games import interaction_loss as maths
+from pointssl.ops.games.coalition_pool import pooled_of_coalitions, region_pieces, region_reach
+from pointssl.ops.games.coalitions import all_coalitions, log_odds, mask, regions
 
 MOST_EXACT = 8
 """Most regions of the exact form: 256 masked forms of every cloud."""

@@ -16,11 +16,11 @@ from pointssl.backbones.base import Backbone
 from pointssl.backbones.image import ImageEncoder, ResNet, ResNetConfig
 from pointssl.backbones.layers import mlp
 from pointssl.data.augment import AugmentConfig, augment
-from pointssl.data.view_augment import augment_views, level_atoms, standardise
+from pointssl.data.views.augment import augment_views, level_atoms, standardise
 from pointssl.methods.base import PretextMethod
 from pointssl.methods.pictures import PictureConfig, pictures
-from pointssl.ops import contrast
-from pointssl.ops.draws import Draws
+from pointssl.ops import contrastive
+from pointssl.ops.batch_rng import Draws
 from pointssl.types import CloudBatch, StepOutput
 
 
@@ -40,7 +40,7 @@ class MMPointConfig:
     """Width of the hidden layer of the clouds' heads, and of the images' heads."""
     temperature: float = 0.1
     """What cosines are divided by; CrossPoint's value."""
-    own_kind: bool = True
+    intra_modal_negatives: bool = True
     """Where a cloud looks for its view, let other clouds be candidates too; and other views, where a view looks."""
     intra: float = 1.0
     """Weight of the contrast between the two copies of a cloud; 0 leaves it out."""
@@ -101,10 +101,10 @@ class MMPoint(PretextMethod):
         if config.intra:
             head = self.cloud_heads[0] if self.copy_head is None else self.copy_head
             one, two = head(pooled).chunk(2)
-            intra = contrast.nt_xent(one, two, config.temperature)  # all candidates of both copies, as SimCLR
+            intra = contrastive.nt_xent(one, two, config.temperature)  # all candidates of both copies, as SimCLR
             loss = loss + config.intra * intra
             logs["intra"] = intra.detach()
-            logs["bound_copies"] = contrast.information_bound(one, two, config.temperature).mean()
+            logs["bound_copies"] = contrastive.information_bound(one, two, config.temperature).mean()
         if config.inter:
             inter, bounds = self._against_views(batch, pooled, draws)
             loss = loss + config.inter * inter
@@ -126,8 +126,10 @@ class MMPoint(PretextMethod):
             pair = view if config.heads == "per_view" else 0
             of_cloud, of_image = self.cloud_heads[pair](copy), self.image_heads[pair](images[:, view])
             # Both directions are added, hence twice their mean.
-            total = total + 2 * contrast.nt_xent(of_cloud, of_image, config.temperature, own_kind=config.own_kind)
-            bounds.append(contrast.information_bound(of_cloud, of_image, config.temperature))
+            total = total + 2 * contrastive.nt_xent(
+                of_cloud, of_image, config.temperature, intra_modal_negatives=config.intra_modal_negatives
+            )
+            bounds.append(contrastive.information_bound(of_cloud, of_image, config.temperature))
         bound = torch.stack(bounds, dim=1)  # (b, v)
         logs = {f"bound_view_{view + 1}": bound[:, view].mean() for view in range(m)}
         if config.levels == "random":  # else a view's level never changes, and its bound is its level's

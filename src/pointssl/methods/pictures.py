@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pointssl.data.view_augment import CHANNELS, Kind
-from pointssl.ops.draws import Draws
-from pointssl.ops.splat import render_clouds
+from pointssl.data.views.augment import CHANNELS, Kind
+from pointssl.ops.batch_rng import Draws
+from pointssl.ops.render.splat import render_clouds
 from pointssl.types import CloudBatch
 
 

@@ -6,7 +6,7 @@ from pointssl.errors import SettingError
 from pointssl.interpret.config import MOST_EXACT, InteractConfig
 from pointssl.interpret.profile import ProfileConfig
 from pointssl.methods import ClassifyConfig
-from pointssl.train.config import PretrainConfig
+from pointssl.runs.config import PretrainConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

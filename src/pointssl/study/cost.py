@@ -12,8 +12,8 @@ from pointssl.interpret.interact import interact
 from pointssl.interpret.players import Clouds
 from pointssl.methods import build_method
 from pointssl.methods.classify import Classify, CloudClassifier
+from pointssl.runs.checkpoint import latest, step_of
 from pointssl.study.networks import Job, Networks
-from pointssl.train.checkpoint import latest, step_of
 from pointssl.train.estimate import duration, estimate
 
 STEPS = 3

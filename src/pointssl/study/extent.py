@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from pointssl.errors import SettingError
+from pointssl.ops.evidence import Check, association, checked, corrected
 from pointssl.progress import say
-from pointssl.study import starts
+from pointssl.study import pretrained
 from pointssl.study.config import StudyConfig
 from pointssl.study.cost import Cost, cost
-from pointssl.study.evidence import Check, association, checked, corrected
 from pointssl.study.groups import group, items, notes, shared
 from pointssl.study.networks import Data, Job, Network, Networks
 from pointssl.study.plan import SCRATCH, Members, Plan, carry_out
@@ -35,7 +35,7 @@ def extent(
     out: Path | str,
     config: StudyConfig,
     *,
-    parts: Sequence[float] = starts.PARTS,
+    parts: Sequence[float] = pretrained.PARTS,
     fractions: Sequence[float] = FRACTIONS,
 ) -> Study:
     """Fine-tune checkpoints along pre-training, and with more and more labels, and return what follows.
@@ -62,7 +62,7 @@ def extent_cost(
     out: Path | str,
     config: StudyConfig,
     *,
-    parts: Sequence[float] = starts.PARTS,
+    parts: Sequence[float] = pretrained.PARTS,
     fractions: Sequence[float] = FRACTIONS,
 ) -> Cost:
     """Return what `extent` will cost; nothing is written."""
@@ -85,7 +85,7 @@ def _plan(
         raise SettingError("give parts of pre-training, fractions of the labels, or both")
     if fractions and min(fractions) == 0:
         raise SettingError("fractions must be above 0; every class has at least one cloud anyway")
-    kinds, recipe = starts.kinds(runs, config.recipe)
+    kinds, recipe = pretrained.kinds(runs, config.recipe)
     networks = Networks(data, replace(config, recipe=recipe), out)
     jobs = [*_along(kinds, config, sorted(parts)), *_amounts(kinds, config, _apart(networks, sorted(fractions)))]
     return Plan(networks=networks, kinds=kinds, jobs=tuple(jobs))
@@ -104,28 +104,28 @@ def _apart(networks: Networks, fractions: Sequence[float]) -> list[float]:
     return list(found.values())
 
 
-def _along(kinds: Sequence[starts.Kind], config: StudyConfig, parts: Sequence[float]) -> Iterator[Job]:
+def _along(kinds: Sequence[pretrained.Kind], config: StudyConfig, parts: Sequence[float]) -> Iterator[Job]:
     """Yield the trainings from checkpoints along pre-training."""
     for kind in kinds if parts else ():
-        kept = {run: starts.kept(run, parts) for run in kind.runs}
+        kept = {run: pretrained.kept(run, parts) for run in kind.runs}
         for part in parts:
             for place, seed in enumerate(config.seeds):
                 run = kind.run(place)
                 yield Job(
                     group=_pretraining(kind.name),
                     seed=seed,
-                    start=starts.of_run(run, part, kept[run][part]),
+                    start=pretrained.of_run(run, part, kept[run][part]),
                     level=part,
                 )
 
 
-def _amounts(kinds: Sequence[starts.Kind], config: StudyConfig, fractions: Sequence[float]) -> Iterator[Job]:
+def _amounts(kinds: Sequence[pretrained.Kind], config: StudyConfig, fractions: Sequence[float]) -> Iterator[Job]:
     """Yield the trainings on parts of the labels."""
     for fraction in fractions:
         for place, seed in enumerate(config.seeds):
             yield Job(group=_labels(SCRATCH), seed=seed, fraction=fraction, level=fraction)
             for kind in kinds:
-                start = starts.of_run(kind.run(place))
+                start = pretrained.of_run(kind.run(place))
                 yield Job(group=_labels(kind.name), seed=seed, fraction=fraction, level=fraction, start=start)
 
 

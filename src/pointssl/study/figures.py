@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float64
 
 from pointssl.interpret.profile import ProfileConfig
 from pointssl.interpret.table import InteractionTable
-from pointssl.ops import strength
+from pointssl.ops.games import strength
 
 RESAMPLES = 1000
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pointssl.study.evidence import over_seeds
+from pointssl.ops.evidence import over_seeds
+from pointssl.runs.config import to_json
 from pointssl.study.networks import Network, Networks
+from pointssl.study.pretrained import Kind
 from pointssl.study.result import Contrast, Group
-from pointssl.study.starts import Kind
-from pointssl.train.config import to_json
 
 Rows = Float64[np.ndarray, "k s"]
 

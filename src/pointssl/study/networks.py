@@ -15,19 +15,19 @@ import numpy as np
 from jaxtyping import Bool
 
 from pointssl.data.cloud import Dataset
-from pointssl.data.division import Splits, open_splits
+from pointssl.data.splits import Splits, open_splits
 from pointssl.errors import Interrupted
 from pointssl.interpret.interact import interact
 from pointssl.interpret.memory import check, free
 from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.table import InteractionTable
-from pointssl.ops.strength import is_salient
+from pointssl.ops.games.strength import is_salient
 from pointssl.progress import say
+from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.study.config import StudyConfig
 from pointssl.study.figures import Figures, figures
-from pointssl.study.starts import Start
+from pointssl.study.pretrained import Start
 from pointssl.train.classifier import fitted, load_classifier, train_classifier
-from pointssl.train.config import PretrainConfig, to_json
 from pointssl.train.labels import LabelConfig, divide
 from pointssl.train.scores import read_scores
 
@@ -119,7 +119,7 @@ class Networks:
                     folder,
                     data=self.pair,
                     labels=labels,
-                    start_from=start,
+                    init_from=start,
                     resume=resume,
                     device=self.config.device,
                 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pointssl.progress import say
 from pointssl.study.cost import Cost, cost
 from pointssl.study.networks import Job, Network, Networks
-from pointssl.study.starts import Kind
+from pointssl.study.pretrained import Kind
 
 SCRATCH = "scratch"
 """The arm that starts from random weights."""

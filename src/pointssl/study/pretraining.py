@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pointssl.study import starts
+from pointssl.ops.evidence import Check, association, checked, corrected
+from pointssl.study import pretrained
 from pointssl.study.config import StudyConfig
 from pointssl.study.cost import Cost, cost
-from pointssl.study.evidence import Check, association, checked, corrected
 from pointssl.study.groups import contrast, group, items, notes, shared
 from pointssl.study.networks import Data, Job, Network, Networks
 from pointssl.study.plan import SCRATCH, Plan, carry_out
@@ -52,7 +52,7 @@ def pretraining_cost(
     return cost(made.networks, made.jobs)
 
 
-def found(networks: Networks, members: dict[str, list[Network]], kinds: Sequence[starts.Kind]) -> Study:
+def found(networks: Networks, members: dict[str, list[Network]], kinds: Sequence[pretrained.Kind]) -> Study:
     """Return the study of measured networks: arms by name, from scratch first, one network per seed."""
     scratch, *arms = members
     claims = [
@@ -91,10 +91,10 @@ def checks_of(gap: Contrast) -> list[Check]:
 
 
 def _plan(data: Data, runs: Sequence[Path | str], out: Path, config: StudyConfig, fraction: float) -> Plan:
-    kinds, recipe = starts.kinds(runs, config.recipe)
+    kinds, recipe = pretrained.kinds(runs, config.recipe)
     networks = Networks(data, replace(config, recipe=recipe), out)
     jobs = [Job(group=SCRATCH, seed=seed, fraction=fraction) for seed in config.seeds]
     for kind in kinds:
         for place, seed in enumerate(config.seeds):
-            jobs.append(Job(group=kind.name, seed=seed, fraction=fraction, start=starts.of_run(kind.run(place))))
+            jobs.append(Job(group=kind.name, seed=seed, fraction=fraction, start=pretrained.of_run(kind.run(place))))
     return Plan(networks=networks, kinds=kinds, jobs=tuple(jobs))

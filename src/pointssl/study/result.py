@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pointssl import files
-from pointssl.study.evidence import Claim, Evidence, Verdict, together
+from pointssl.ops.evidence import Claim, Evidence, Verdict, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from pointssl.data.cloud import Cloud, Dataset, Labels, Points
-from pointssl.data.division import Splits, required_labels
+from pointssl.data.splits import Splits, required_labels
 from pointssl.errors import DataError, SettingError
 
 

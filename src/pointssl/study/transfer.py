@@ -12,19 +12,19 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from pointssl.data.division import Splits, open_splits
+from pointssl.data.splits import Splits, open_splits
 from pointssl.errors import SettingError
 from pointssl.evaluate.features import Reading
+from pointssl.ops.evidence import Check, association, checked, corrected
 from pointssl.progress import say
-from pointssl.study import starts
+from pointssl.study import pretrained
 from pointssl.study.config import StudyConfig
 from pointssl.study.cost import Cost, cost, together
-from pointssl.study.elsewhere import Right, Shots, differences, probes
-from pointssl.study.evidence import Check, association, checked, corrected
+from pointssl.study.downstream import Right, Shots, differences, probes
 from pointssl.study.groups import contrast, group, items, notes, shared
+from pointssl.study.interaction_overlap import of_arms
 from pointssl.study.networks import Data, Job, Networks
 from pointssl.study.plan import SCRATCH, Members, Plan, members, tell
-from pointssl.study.recurrence import of_arms
 from pointssl.study.result import Study
 from pointssl.study.some_classes import SeenUnseen, leave_out
 
@@ -116,7 +116,7 @@ def _plans(
     other: Data | None,
     settings: TransferConfig,
 ) -> _Plans:
-    kinds, recipe = starts.kinds(runs, config.recipe)
+    kinds, recipe = pretrained.kinds(runs, config.recipe)
     if SCRATCH in (kind.name for kind in kinds):
         raise SettingError(f"a run must not be called {SCRATCH}")
     config = replace(config, recipe=recipe)
@@ -133,12 +133,12 @@ def _plans(
     return _Plans(whole=whole, seen=tuple(seen), other=None if other is None else open_splits(other))
 
 
-def _jobs(kinds: Sequence[starts.Kind], config: StudyConfig, fraction: float, level: float | None) -> list[Job]:
+def _jobs(kinds: Sequence[pretrained.Kind], config: StudyConfig, fraction: float, level: float | None) -> list[Job]:
     """Return one training of every arm and seed."""
     made = [Job(group=SCRATCH, seed=seed, fraction=fraction, level=level) for seed in config.seeds]
     for kind in kinds:
         for place, seed in enumerate(config.seeds):
-            start = starts.of_run(kind.run(place))
+            start = pretrained.of_run(kind.run(place))
             made.append(Job(group=kind.name, seed=seed, fraction=fraction, level=level, start=start))
     return made
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from pointssl.data.batches import Pictures
 from pointssl.data.cloud import Dataset
-from pointssl.data.loader import Pictures
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.methods import SUPERVISED, PretextMethod
-from pointssl.train.checkpoint import read_config
-from pointssl.train.config import PretrainConfig
+from pointssl.runs.checkpoint import read_config
+from pointssl.runs.config import PretrainConfig
 
 _LOOKED_AT = 64
 
@@ -116,7 +116,7 @@ def pictures_for(method: PretextMethod, dataset: Dataset, config: PretrainConfig
         if kind == "color":
             raise SettingError("method.pictures.kind is color, but points have no colours to draw; give data.views")
         return None
-    from pointssl.data.views import check_views, open_views
+    from pointssl.data.views.store import check_views, open_views
 
     views = open_views(source)
     return Pictures(views, check_views(views, dataset, method.views, kind=kind), method.views)

@@ -17,19 +17,19 @@ import torch.distributed as dist
 
 from pointssl.backbones import Backbone, build_backbone
 from pointssl.data.cloud import Dataset
-from pointssl.data.division import Splits
+from pointssl.data.splits import Splits
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.files import write_json
 from pointssl.methods import Classify, ClassifyConfig
 from pointssl.methods.classify import CloudClassifier
-from pointssl.train.checkpoint import existing, latest, load, load_method, read_config, read_json
+from pointssl.runs.checkpoint import existing, latest, load, load_method, read_config, read_json
+from pointssl.runs.config import PretrainConfig
+from pointssl.runs.weights import digest, key_report
 from pointssl.train.checks import differences, is_supervised
-from pointssl.train.config import PretrainConfig
 from pointssl.train.labels import LabelConfig, divide
 from pointssl.train.pretrain import own_randomness, pretrain
 from pointssl.train.runtime import choose_device
 from pointssl.train.scores import score
-from pointssl.train.weights import digest, key_report
 
 
 def train_classifier(
@@ -38,7 +38,7 @@ def train_classifier(
     *,
     data: tuple[Dataset, Dataset] | None = None,
     labels: LabelConfig | None = None,
-    start_from: Path | str | Backbone | None = None,
+    init_from: Path | str | Backbone | None = None,
     resume: bool = False,
     device: str | None = None,
 ) -> Path:
@@ -50,7 +50,7 @@ def train_classifier(
         data: training and test clouds, in place of those of `config.data.source`; a set without a test split has a
             fifth of every class held out.
         labels: how many of the labels, and which clouds are scored on.
-        start_from: a run, checkpoint, encoder folder or hub name whose encoder's weights training starts from, or the
+        init_from: a run, checkpoint, encoder folder or hub name whose encoder's weights training starts from, or the
             encoder itself; from scratch without.
         resume: go on from the last whole checkpoint; the result is the one of a run that was never stopped.
         device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
@@ -58,11 +58,11 @@ def train_classifier(
     Raises:
         SettingError: settings that cannot work together, or a start from an encoder with other settings.
         DataError: clouds or labels that cannot be used.
-        RunError: `out` exists, cannot be resumed, or `start_from` holds no encoder.
+        RunError: `out` exists, cannot be resumed, or `init_from` holds no encoder.
         Interrupted, TrainingStopped, DiskFullError: as `pretrain`.
     """
     with own_randomness(choose_device(device)):
-        return _train(config, Path(out), data, labels or LabelConfig(), start_from, resume=resume, device=device)
+        return _train(config, Path(out), data, labels or LabelConfig(), init_from, resume=resume, device=device)
 
 
 def fitted(
@@ -110,7 +110,9 @@ def load_classifier(run: Path | str) -> CloudClassifier:
     """
     method = load_method(run)
     if not isinstance(method, Classify):
-        raise RunError(f"{run} holds no classifier but an encoder; train one with: pointssl train RECIPE --from {run}")
+        raise RunError(
+            f"{run} holds an encoder, no classifier; train one with: pointssl train RECIPE --init-from {run}"
+        )
     record = read_json(existing(run) / "record.json")
     names = record.get("training", {}).get("classes", ())
     return CloudClassifier(method.backbone, method.head, tuple(names)).eval()
@@ -121,7 +123,7 @@ def _train(
     run: Path,
     data: tuple[Dataset, Dataset] | None,
     labels: LabelConfig,
-    start_from: Path | str | Backbone | None,
+    init_from: Path | str | Backbone | None,
     *,
     resume: bool,
     device: str | None,
@@ -130,7 +132,7 @@ def _train(
     names = splits.train.classes
     before = _training_of(run) if resume else None
     built = _classifier(config)
-    start = _start(built, config, start_from, before, run)
+    start = _start(built, config, init_from, before, run)
     notes: dict[str, Any] = {"start": start, "labels": asdict(labels), "classes": list(names)}
     notes["scored_on"] = {"data": splits.test.name, "clouds": len(splits.test), "fingerprint": splits.test.fingerprint}
     if before is not None:
@@ -155,31 +157,31 @@ def _classifier(config: PretrainConfig) -> Classify:
 def _start(
     built: Classify,
     config: PretrainConfig,
-    start_from: Path | str | Backbone | None,
+    init_from: Path | str | Backbone | None,
     before: dict[str, Any] | None,
     run: Path,
 ) -> dict[str, str] | None:
     """Give `built` the weights it starts from, and return what the record says of them; None from scratch."""
-    if start_from is None and before is not None and before["start"] is not None:
+    if init_from is None and before is not None and before["start"] is not None:
         if latest(run) is not None:  # they are in the checkpoint already
             kept: dict[str, str] = before["start"]
             return kept
-        start_from = str(before["start"]["from"])
-    if start_from is None:
+        init_from = str(before["start"]["from"])
+    if init_from is None:
         return None
-    if isinstance(start_from, Backbone):
-        encoder, name = start_from, type(start_from).__name__
+    if isinstance(init_from, Backbone):
+        encoder, name = init_from, type(init_from).__name__
         report = key_report(built.backbone.state_dict(), encoder.state_dict())
         if report:
-            raise SettingError(f"start_from does not fit the settings' encoder: {report}; change backbone to fit it")
+            raise SettingError(f"init_from does not fit the settings' encoder: {report}; change backbone to fit it")
     else:
-        other = list(differences(read_config(start_from).backbone, config.backbone, "backbone"))
+        other = list(differences(read_config(init_from).backbone, config.backbone, "backbone"))
         if other:
             raise SettingError(
-                f"the encoder of {start_from} has other settings than this run's: {'; '.join(other)}; give the run the "
+                f"the encoder of {init_from} has other settings than this run's: {'; '.join(other)}; give the run the "
                 "same ones"
             )
-        encoder, name = load(start_from), str(start_from)
+        encoder, name = load(init_from), str(init_from)
     built.backbone.load_state_dict(encoder.state_dict())
     return {"from": name, "digest": digest(encoder)}
 

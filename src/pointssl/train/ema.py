@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pointssl.errors import RunError
-from pointssl.train.weights import key_report
+from pointssl.runs.weights import key_report
 
 
 @final

@@ -12,8 +12,8 @@ import torch
 
 from pointssl.backbones import Backbone
 from pointssl.data.cloud import Dataset
+from pointssl.runs.config import PretrainConfig
 from pointssl.train import loop
-from pointssl.train.config import PretrainConfig
 from pointssl.train.pretrain import own_randomness, prepare
 from pointssl.train.runtime import start
 

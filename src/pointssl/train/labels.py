@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from pointssl.data import division
+from pointssl.data import splits
 from pointssl.data.cloud import Dataset
 from pointssl.data.few_labels import subset
 
@@ -27,14 +27,14 @@ class LabelConfig:
             raise ValueError(f"draw must be at least 0, got {self.draw}")
 
 
-def divide(data: str | tuple[Dataset, Dataset], labels: LabelConfig) -> division.Splits:
+def divide(data: str | tuple[Dataset, Dataset], labels: LabelConfig) -> splits.Splits:
     """Return the clouds to learn from, as few as asked for, and those to be scored on."""
-    splits = division.open_splits(data)
+    divided = splits.open_splits(data)
     if labels.validate:
-        splits = division.hold_out(splits.train, seed=labels.draw, share=labels.validate, called="validation")
-        division.check(splits)
+        divided = splits.hold_out(divided.train, seed=labels.draw, share=labels.validate, called="validation")
+        splits.check(divided)
     if labels.fraction == 1:
-        return splits
-    chosen = subset(splits.train_labels, labels.fraction, labels.draw)
-    name = f"{splits.train.name} ({labels.fraction:.3g})"
-    return replace(splits, train=division.Subset(splits.train, chosen, name))
+        return divided
+    chosen = subset(divided.train_labels, labels.fraction, labels.draw)
+    name = f"{divided.train.name} ({labels.fraction:.3g})"
+    return replace(divided, train=splits.Subset(divided.train, chosen, name))

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pointssl.data.loader import Batches, prefetch, seed_of
-from pointssl.ops.norm import share_statistics
-from pointssl.train.config import PretrainConfig
+from pointssl.data.batches import Batches, prefetch, seed_of
+from pointssl.ops.kernels.norm import share_statistics
+from pointssl.runs.config import PretrainConfig
 from pointssl.train.optim import learning_rate
 from pointssl.train.runtime import Runtime
 from pointssl.train.state import TrainingState

@@ -6,16 +6,16 @@ from typing import final
 
 import numpy as np
 
+from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
-from pointssl.data.loader import stack
 from pointssl.methods import ClassifyConfig
 from pointssl.progress import Bar, console
-from pointssl.train.config import PretrainConfig
+from pointssl.runs.config import PretrainConfig
+from pointssl.runs.record import Metrics
 from pointssl.train.loop import Step
-from pointssl.train.record import Metrics
+from pointssl.train.monitor import CollapseMonitor
 from pointssl.train.runtime import Runtime
 from pointssl.train.state import TrainingState
-from pointssl.train.watch import CollapseMonitor
 from pointssl.types import CloudBatch
 
 _PROBE_CLOUDS = 64
@@ -47,7 +47,7 @@ class Observer:
     def see(self, step: Step, epoch: float) -> None:
         """Take note of one healthy step, which was update `step.index + 1` of the run."""
         done = step.index + 1
-        every = self._config.watch_every
+        every = self._config.monitor_every
         values: dict[str, float] = {}
         if every and (done % every == 0 or done == 1):
             values |= self._monitor.look(self._state.method.backbone)

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from pointssl.train.config import OptimConfig
+from pointssl.runs.config import OptimConfig
 
 
 def build_optimizer(method: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:

@@ -10,25 +10,25 @@ from typing import Any
 import torch
 
 from pointssl.backbones import Backbone, build_backbone
+from pointssl.data.batches import Batches
 from pointssl.data.cloud import Dataset
-from pointssl.data.loader import Batches
 from pointssl.data.open import open_dataset
 from pointssl.errors import DataError, DiskFullError, Interrupted
 from pointssl.files import write_json
 from pointssl.methods import PretextMethod, build_method
 from pointssl.progress import console
-from pointssl.train import checks, loop, watch
+from pointssl.runs.checkpoint import latest, read_json, step_of, write_encoder
+from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs.record import circumstances
+from pointssl.runs.weights import load_weights
+from pointssl.train import checks, loop, monitor
 from pointssl.train import state as states
-from pointssl.train.checkpoint import latest, read_json, step_of, write_encoder
-from pointssl.train.config import PretrainConfig, to_json
 from pointssl.train.ema import Average
 from pointssl.train.observe import Observer
 from pointssl.train.optim import build_optimizer
-from pointssl.train.record import circumstances
 from pointssl.train.runtime import Runtime, bf16_is_slow, start
 from pointssl.train.signals import StopSignal, stop_signal
 from pointssl.train.state import TrainingState
-from pointssl.train.weights import load_weights
 
 
 def pretrain(
@@ -151,7 +151,7 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal) 
     config, state, total, runtime = parts.config, parts.state, parts.total, parts.runtime
     done, figures = states.restore(state, run)
     first, began = done, time.monotonic()
-    losses = watch.LossWatch(config.divergence, figures)
+    losses = monitor.LossWatch(config.divergence, figures)
     kept = states.kept_steps(total, config.keep)
     per_epoch = parts.batches.steps_per_epoch / config.optim.accumulate
 
@@ -170,7 +170,7 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal) 
             for step in steps:
                 fault = losses.fault(step)
                 if fault is not None:
-                    raise watch.stop(fault, step, state, config, run, runtime.rank)
+                    raise monitor.stop(fault, step, state, config, run, runtime.rank)
                 done = step.index + 1
                 if observer is not None:
                     observer.see(step, done / per_epoch)

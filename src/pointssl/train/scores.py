@@ -10,12 +10,12 @@ from jaxtyping import Int64
 from torch import nn
 
 from pointssl import progress
+from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
-from pointssl.data.division import Splits
-from pointssl.data.loader import stack
+from pointssl.data.splits import Splits
 from pointssl.errors import RunError
+from pointssl.runs.config import DataConfig
 from pointssl.train.checks import resume_command
-from pointssl.train.config import DataConfig
 from pointssl.train.runtime import choose_device
 
 CLOUDS = 32

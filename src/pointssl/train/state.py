@@ -15,10 +15,10 @@ from torch import Tensor
 from pointssl.errors import RunError
 from pointssl.files import atomic_folder, write_json
 from pointssl.methods import PretextMethod
-from pointssl.train.checkpoint import checkpoints, is_whole, latest, read_json, step_of
-from pointssl.train.config import PretrainConfig, to_json
+from pointssl.runs.checkpoint import checkpoints, is_whole, latest, read_json, step_of
+from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs.weights import load_optimizer, load_weights, optimizer_tensors, read_tensors, write_tensors
 from pointssl.train.ema import Average
-from pointssl.train.weights import load_optimizer, load_weights, optimizer_tensors, read_tensors, write_tensors
 
 _KEPT = 2
 

@@ -14,7 +14,7 @@ from jaxtyping import Int64
 from numpy.random import Generator
 
 from pointssl.data.cloud import Cloud, Labels, Points
-from pointssl.data.splits import check_split
+from pointssl.data.split_names import check_split
 from pointssl.data.synthetic import furniture, objects, vehicles
 from pointssl.data.synthetic.mesh import Mesh, joined, rotation, sample_surface
 from pointssl.data.synthetic.pieces import Pieces, chance, within

@@ -1,0 +1,238 @@
+"""Batches without state: which clouds, which of their points and how they are changed follows from (seed, step).
+
+A run can therefore be taken up at any step, on any number of processes, with nothing stored but the step's number.
+Stored points are often sorted along a curve, so the points of a cloud are always drawn at random, never the first ones.
+The draw is a hash of (seed, cloud, point) instead of a generator's stream: it needs no state per cloud and is computed
+for a whole batch at once.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, UInt8, UInt64
+
+from pointssl.data.augment import AugmentConfig, augment
+from pointssl.data.cloud import Dataset, Views
+from pointssl.errors import DataError
+from pointssl.ops.batch_rng import Draws
+from pointssl.types import CloudBatch
+
+_POSITION_BITS = np.uint64(24)
+_LARGEST_CLOUD = 1 << 24
+
+
+def seed_of(*parts: int) -> int:
+    """Mix integers, such as (seed, step, rank), into one seed of 63 bits; near parts give unrelated seeds."""
+    # Their number goes in first, and every part as two words: otherwise (0, 1) and (0, 1, 0) would be one seed.
+    words = np.array([len(parts), *(part % 2**64 for part in parts)], dtype=np.uint64).view(np.uint32)
+    mixed = np.random.SeedSequence(words.tolist()).generate_state(1, np.uint64)
+    return int(mixed[0] >> np.uint64(1))
+
+
+def stack(
+    dataset: Dataset,
+    indices: Sequence[int] | Int64[np.ndarray, " b"],
+    points: int,
+    *,
+    seed: int = 0,
+    normalise: bool = True,
+    allow_repeats: bool = False,
+) -> CloudBatch:
+    """Put clouds side by side, each with a random subset of its points that depends on (seed, index) alone.
+
+    With `normalise` every subset is centred to its mean and its farthest point lies at radius 1. Raises `DataError` for
+    a cloud with NaN or infinity, and for one with fewer than `points` points unless `allow_repeats`, which then uses
+    every point once before it uses one twice.
+    """
+    indices = np.asarray(indices, dtype=np.int64)
+    if points < 1:
+        raise ValueError(f"points must be at least 1, got {points}")
+    clouds = [dataset.xyz(int(index)) for index in indices]
+    sizes = np.array([len(cloud) for cloud in clouds])
+    if len(sizes) and sizes.min() < (1 if allow_repeats else points):
+        short = int(sizes.argmin())
+        raise DataError(
+            f"cloud {indices[short]} of {dataset.name} has {sizes[short]} points, fewer than the {points} asked for; "
+            "ask for fewer, or allow repeated points"
+        )
+    xyz = np.empty((len(clouds), points, 3), dtype=np.float32)
+    for size in np.unique(sizes):
+        rows = np.flatnonzero(sizes == size)
+        order = shuffled(seed, indices[rows], int(size))
+        chosen_points = order[:, :points] if points <= size else order[:, np.arange(points) % size]
+        for row, chosen in zip(rows, chosen_points, strict=True):
+            np.take(clouds[row], chosen, axis=0, out=xyz[row], mode="clip")  # "clip" writes without a buffer
+    if not np.isfinite(xyz).all():
+        bad = int(np.flatnonzero(~np.isfinite(xyz).all(axis=(1, 2)))[0])
+        raise DataError(
+            f"cloud {indices[bad]} of {dataset.name} has coordinates that are NaN or infinite; "
+            "`pointssl data check` lists all such clouds"
+        )
+    if normalise:
+        xyz = unit_sphere(xyz)
+    labels = dataset.labels
+    return CloudBatch(
+        xyz=torch.from_numpy(xyz),
+        label=None if labels is None else torch.from_numpy(labels[indices]),
+        index=torch.from_numpy(indices),
+    )
+
+
+def unit_sphere(xyz: Float32[np.ndarray, "b n 3"]) -> Float32[np.ndarray, "b n 3"]:
+    """Centre clouds to their mean and scale their farthest point to radius 1; equal points all become 0."""
+    # As products: numpy's own sums and differences along so short a last axis take five to ten times longer.
+    clouds, points = xyz.shape[:2]
+    mean = np.full(points, 1 / points, dtype=np.float32) @ xyz  # (b, 3)
+    centred = (xyz.reshape(clouds, -1) - np.tile(mean, (1, points))).reshape(xyz.shape)
+    radius = np.sqrt((np.square(centred) @ np.ones(3, dtype=np.float32)).max(axis=1))
+    unit: Float32[np.ndarray, "b n 3"] = centred / np.maximum(radius, np.finfo(np.float32).tiny)[:, None, None]
+    return unit
+
+
+def shuffled(seed: int, clouds: Int64[np.ndarray, " b"], size: int) -> Int64[np.ndarray, "b n"]:
+    """Return a random order of `size` points for every cloud, a pure function of (seed, cloud).
+
+    The numbers that are sorted carry the point's position in their low bits, which costs nothing and makes the plain
+    sort (several times faster than an argsort) give the order.
+    """
+    if size > _LARGEST_CLOUD:
+        raise ValueError(f"size must be at most {_LARGEST_CLOUD} points, got {size}")
+    start = np.uint64(seed_of(seed))
+    with np.errstate(over="ignore"):
+        cloud = _scramble(clouds.astype(np.uint64) + start)
+        keys = _scramble(cloud[:, None] + np.arange(size, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    keys = (keys >> _POSITION_BITS << _POSITION_BITS) | np.arange(size, dtype=np.uint64)
+    keys.sort(axis=1)
+    keys &= np.uint64(_LARGEST_CLOUD - 1)
+    return keys.view(np.int64)
+
+
+def _scramble(x: UInt64[np.ndarray, "*shape"]) -> UInt64[np.ndarray, "*shape"]:
+    """The finaliser of SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, OOPSLA 2014): every bit depends on every bit."""
+    x = x ^ (x >> np.uint64(30))
+    x *= np.uint64(0xBF58476D1CE4E5B9)
+    x ^= x >> np.uint64(27)
+    x *= np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return x
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, clouds: int) -> Int64[np.ndarray, " c"]:
+    """Return the order of the clouds in one epoch; kept, because every step of the epoch asks for it."""
+    return np.random.default_rng(seed).permutation(clouds)
+
+
+@final
+class Pictures:
+    """Some of the stored views of each cloud of a data set."""
+
+    def __init__(self, views: Views, row: Int64[np.ndarray, " c"], count: int) -> None:
+        """Read `count` views per cloud; cloud i of the data set is object `row[i]` of `views`."""
+        self._views, self._row, self._count = views, row, count
+        self.fingerprint = views.fingerprint
+
+    def batch(self, clouds: Int64[np.ndarray, " b"], seed: int) -> UInt8[np.ndarray, "b v c h w"]:
+        """Return different views of each cloud, drawn by (seed, cloud) alone."""
+        order = shuffled(seed, clouds, self._views.count)[:, : self._count]
+        return np.stack([self._views.views(int(self._row[c]), which) for c, which in zip(clouds, order, strict=True)])
+
+
+@final
+class Batches:
+    """Training batches: calling it with a step gives that step's batch, always the same.
+
+    Each epoch visits the clouds in a new order, with a fresh subset of the points of each; the clouds that do not fill
+    a last batch sit that epoch out. With `world` processes of `batch` clouds each, the processes' batches of a step
+    are, in the order of their ranks, the batch of one process with `batch * world` clouds, augmentation included.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        batch: int,
+        points: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        normalise: bool = True,
+        allow_repeats: bool = False,
+        augment: AugmentConfig | None = None,
+        pictures: Pictures | None = None,
+    ) -> None:
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, got {batch}")
+        if not 0 <= rank < world:
+            raise ValueError(f"rank must be 0 to {world - 1}, got {rank}")
+        self.steps_per_epoch = len(dataset) // (batch * world)
+        if self.steps_per_epoch == 0:
+            raise DataError(
+                f"{dataset.name} has {len(dataset)} clouds, fewer than one batch of {batch * world}; "
+                "use more clouds or a smaller batch"
+            )
+        self.batch, self.world, self._rank = batch, world, rank
+        self._dataset, self._points, self._seed = dataset, points, seed
+        self._normalise, self._allow_repeats = normalise, allow_repeats
+        self._augment = None if augment is None or augment.is_none else augment
+        self.pictures = pictures
+
+    def indices(self, step: int) -> Int64[np.ndarray, " b"]:
+        """Return which clouds this process reads at `step`."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        order = _order(seed_of(self._seed, 0, epoch), len(self._dataset))
+        first = (within * self.world + self._rank) * self.batch
+        return order[first : first + self.batch]
+
+    def __call__(self, step: int) -> CloudBatch:
+        """Return the batch of `step`, which counts from 0 and may pass any number of epochs."""
+        batch = stack(
+            self._dataset,
+            self.indices(step),
+            self._points,
+            seed=seed_of(self._seed, 1, step // self.steps_per_epoch),
+            normalise=self._normalise,
+            allow_repeats=self._allow_repeats,
+        )
+        if self.pictures is not None:
+            chosen = self.pictures.batch(self.indices(step), seed_of(self._seed, 5, step // self.steps_per_epoch))
+            batch = replace(batch, views=torch.from_numpy(chosen))
+        if self._augment is None:
+            return batch
+        generator = torch.Generator().manual_seed(seed_of(self._seed, 2, step))
+        first, total = self._rank * self.batch, self.world * self.batch
+        changed = augment(batch.xyz, self._augment, Draws(generator, len(batch.xyz), first, total))
+        return replace(batch, xyz=changed)
+
+
+def prefetch(
+    batches: Callable[[int], CloudBatch], steps: range, *, workers: int = 1, pin: bool = False
+) -> Iterator[CloudBatch]:
+    """Yield the batches of `steps` in order while threads make the next ones; `pin` puts them in page-locked memory."""
+
+    def make(step: int) -> CloudBatch:
+        batch = batches(step)
+        return batch.pin_memory() if pin else batch
+
+    if workers < 1:
+        yield from map(make, steps)
+        return
+    waiting: deque[Future[CloudBatch]] = deque()
+    upcoming = iter(steps)
+    with ThreadPoolExecutor(workers, thread_name_prefix="batches") as threads:
+        try:
+            for step in upcoming:
+                waiting.append(threads.submit(make, step))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

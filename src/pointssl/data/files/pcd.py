@@ -1,0 +1,164 @@
+"""PCD, the files of the Point Cloud Library: text, binary, and binary compressed column by column with LZF.
+
+Source: "The PCD (Point Cloud Data) file format", PCL documentation; M. Lehmann, LibLZF (the compression).
+A sensor's grid of points marks those without an echo by NaN; these are left out, as PCL's own users do.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from pointssl.data.cloud import Cloud
+from pointssl.data.files.cloud import Array, make_cloud
+from pointssl.data.files.columns import channels_by_name
+
+_KINDS = {"F": "f", "I": "i", "U": "u"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header:
+    """The lines before the data."""
+
+    dtype: np.dtype[np.void]
+    count: int
+    encoding: str
+
+
+def read_pcd(path: Path) -> Cloud:
+    """Return the points with normals, colours (packed `rgb` too) and intensities where the file has them."""
+    with path.open("rb") as file:
+        header = _read_header(file)
+        table = _READERS[header.encoding](file.read(), header)
+    columns = {name: table[name] for name in header.dtype.names or () if table[name].ndim == 1}
+    for packed in ("rgb", "rgba"):
+        if packed in columns:
+            columns |= _unpack_color(columns.pop(packed))
+    xyz, channels = channels_by_name(columns)
+    seen = np.flatnonzero(~np.isnan(xyz).any(axis=1))
+    if len(xyz) and not len(seen):
+        raise ValueError("every point is marked as invalid (NaN)")
+    return make_cloud(
+        xyz[seen], {key: values[seen] for key, values in channels.items()}, name=path.stem, origin=str(path)
+    )
+
+
+def _read_header(file: BinaryIO) -> _Header:
+    lines: dict[str, list[str]] = {}
+    while "DATA" not in lines:
+        raw = file.readline()
+        if not raw or len(lines) > 20:
+            raise ValueError("its header has no DATA line")
+        words = raw.decode("ascii", errors="replace").split("#", 1)[0].split()
+        if words:
+            lines[words[0].upper()] = words[1:]
+    missing = [key for key in ("FIELDS", "SIZE", "TYPE") if key not in lines]
+    if missing:
+        raise ValueError(f"its header has no {missing[0]} line")
+    fields, sizes, kinds = lines["FIELDS"], lines["SIZE"], lines["TYPE"]
+    counts = [int(value) for value in lines.get("COUNT", ["1"] * len(fields))]
+    if not len(fields) == len(sizes) == len(kinds) == len(counts):
+        raise ValueError("FIELDS, SIZE, TYPE and COUNT of its header differ in length")
+    # Padding fields are all called "_", which a record type does not allow.
+    names = [f"_{place}" if name == "_" else name for place, name in enumerate(fields)]
+    dtype = np.dtype(
+        [
+            (name, f"<{_KINDS[kind.upper()]}{size}", (count,) if count != 1 else ())
+            for name, kind, size, count in zip(names, kinds, sizes, counts, strict=True)
+        ]
+    )
+    size = [lines["POINTS"]] if "POINTS" in lines else [lines["WIDTH"], lines["HEIGHT"]]
+    points = math.prod(int(words[0]) for words in size)
+    encoding = lines["DATA"][0].lower() if lines["DATA"] else ""
+    if encoding not in _READERS:
+        raise ValueError(f"DATA must be {', '.join(_READERS)}, got '{encoding}'")
+    return _Header(dtype=dtype, count=points, encoding=encoding)
+
+
+def _read_text(data: bytes, header: _Header) -> Array:
+    rows = [line.split() for line in data.decode("ascii").splitlines()[: header.count] if line.strip()]
+    _require(len(rows), header.count, "points")
+    table = np.empty(header.count, header.dtype)
+    column = 0
+    for name in header.dtype.names or ():
+        field = header.dtype[name]
+        width = int(np.prod(field.shape))
+        # Through float64 for fractions and through Python's int for whole numbers: both keep every digit.
+        parse = float if field.base.kind == "f" else int
+        values = np.array([[parse(word) for word in row[column : column + width]] for row in rows], field.base)
+        table[name] = values.reshape(header.count, *field.shape)
+        column += width
+    return table
+
+
+def _read_binary(data: bytes, header: _Header) -> Array:
+    _require(len(data) // header.dtype.itemsize, header.count, "points")
+    return np.frombuffer(data, header.dtype, header.count)
+
+
+def _read_compressed(data: bytes, header: _Header) -> Array:
+    if len(data) < 8:
+        raise ValueError("it is cut short: no sizes before the compressed points")
+    packed, plain = (int.from_bytes(data[at : at + 4], "little") for at in (0, 4))
+    _require(len(data) - 8, packed, "compressed bytes")
+    expanded = expand_lzf(data[8 : 8 + packed])
+    _require(len(expanded), max(plain, header.count * header.dtype.itemsize), "bytes")
+    table, offset = np.empty(header.count, header.dtype), 0
+    for name in header.dtype.names or ():  # stored column by column
+        field = header.dtype[name]
+        size = field.itemsize * header.count
+        column = np.frombuffer(expanded[offset : offset + size], field.base)
+        table[name] = column.reshape(header.count, *field.shape)
+        offset += size
+    return table
+
+
+def expand_lzf(data: bytes) -> bytes:
+    """Undo LibLZF: runs of up to 32 bytes as they are, and copies of 3 to 264 bytes from the last 8 kB.
+
+    Raises:
+        ValueError: the data end inside a run, or a copy reaches before the start.
+    """
+    out, at = bytearray(), 0
+    damaged = ValueError("its compressed points are damaged")
+    while at < len(data):
+        control = data[at]
+        if control < 32:
+            run = data[at + 1 : at + control + 2]
+            if len(run) <= control:
+                raise damaged
+            at += control + 2
+        else:
+            long = control >= 224  # a copy of nine or more bytes has its length in a byte of its own
+            if at + 1 + long >= len(data):
+                raise damaged
+            wanted = 9 + data[at + 1] if long else 2 + (control >> 5)
+            period = ((control & 31) << 8) + data[at + 1 + long] + 1
+            if period > len(out):
+                raise damaged
+            start = len(out) - period
+            # A copy may overlap what it writes; then what is there repeats.
+            run = bytes(out[start : start + wanted] if period >= wanted else out[start:] * (wanted // period + 1))
+            run = run[:wanted]
+            at += 2 + long
+        out += run
+    return bytes(out)
+
+
+_READERS = {"ascii": _read_text, "binary": _read_binary, "binary_compressed": _read_compressed}
+
+
+def _require(found: int, wanted: int, what: str) -> None:
+    if found < wanted:
+        raise ValueError(f"it is cut short: {found} of {wanted} {what}")
+
+
+def _unpack_color(packed: Array) -> dict[str, Array]:
+    """Split PCL's colour, three bytes inside one 32-bit number that is often declared a float."""
+    bits = np.ascontiguousarray(packed)
+    if bits.dtype.itemsize != 4:
+        bits = bits.astype(np.uint32)
+    whole = bits.view(np.uint32)
+    return {name: ((whole >> shift) & 255).astype(np.uint8) for name, shift in (("red", 16), ("green", 8), ("blue", 0))}

@@ -1,0 +1,142 @@
+"""One reader for what people have: meshes, clouds, laser scans, tables, arrays and sets of many clouds.
+
+`read_clouds(path)` returns everything in a file; `iterate_clouds` goes through a range of a large one; `describe` tells
+how many clouds there are, and their classes, labels and splits, without reading points. Whatever goes wrong inside a
+file is a `DataError` that names the file and the reason.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pointssl.data.cloud import Cloud
+from pointssl.data.files.cloud import Array
+from pointssl.data.files.lidar import count_e57, read_e57, read_kitti, read_las
+from pointssl.data.files.meshes import read_mesh, read_triangles
+from pointssl.data.files.pcd import read_pcd
+from pointssl.data.files.ply import load_ply, read_ply
+from pointssl.data.files.sets import SetInfo, describe_set, read_set
+from pointssl.data.files.tables import read_table
+from pointssl.errors import DataError, UserError
+
+__all__ = ["SETS", "SUFFIXES", "SetInfo", "describe", "iterate_clouds", "read_clouds", "read_surface"]
+
+MESHES = (".obj", ".off", ".stl", ".glb", ".gltf")
+TABLES = (".xyz", ".txt", ".pts", ".csv")
+SETS = (".npy", ".npz", ".h5", ".hdf5")
+"""Kinds of file that may hold many clouds (e57, with a cloud per scan, is one more)."""
+
+SUFFIXES = (*MESHES, ".ply", ".pcd", ".las", ".laz", ".e57", *TABLES, *SETS, ".bin")
+"""Every kind of file that can be read."""
+
+
+def read_clouds(path: str | Path, *, points: int = 2048, seed: int = 0) -> list[Cloud]:
+    """Return all clouds in a file; a mesh is turned into one cloud of `points` points drawn over its surface.
+
+    Clouds come with all their points, in the order of the file. The draw is a function of `seed` and of the mesh.
+
+    Raises:
+        DataError: missing, empty, cut short, damaged, or of a kind that is not known.
+    """
+    return list(iterate_clouds(path, points=points, seed=seed))
+
+
+def iterate_clouds(
+    path: str | Path, *, points: int = 2048, seed: int = 0, start: int = 0, stop: int | None = None
+) -> Iterator[Cloud]:
+    """Yield the clouds of a file from place `start` to just before `stop`, without holding the others in memory.
+
+    Raises:
+        DataError: as `read_clouds`.
+    """
+    path = _existing(Path(path))
+    kind = path.suffix.lower()
+    with _named(path):
+        if kind in SETS:
+            yield from read_set(path, start, describe_set(path).count if stop is None else stop)
+        elif kind == ".e57":
+            scans = count_e57(path)
+            if scans == 0:
+                raise ValueError("it holds no scans")
+            for scan in range(start, scans if stop is None else min(stop, scans)):
+                yield read_e57(path, scan)
+        elif start == 0 and (stop is None or stop > 0):
+            yield _read_one(path, kind, points, seed)
+
+
+def describe(path: str | Path) -> SetInfo:
+    """Return what a file says about its clouds; one unlabelled cloud for all but sets and e57.
+
+    Raises:
+        DataError: a set that cannot be opened. Other files are not opened.
+    """
+    path = _existing(Path(path))
+    with _named(path):
+        if path.suffix.lower() in SETS:
+            return describe_set(path)
+        if path.suffix.lower() == ".e57":
+            return SetInfo(count=count_e57(path))
+    return SetInfo(count=1)
+
+
+def read_surface(path: str | Path) -> tuple[Array, Array]:
+    """Return the vertices (v, 3) and the triangles (f, 3) of a mesh, nothing merged or dropped.
+
+    Raises:
+        DataError: as `read_clouds`, or a file without faces.
+    """
+    path = _existing(Path(path))
+    with _named(path):
+        if path.suffix.lower() == ".ply":
+            vertices, _, faces = load_ply(path)
+            found = None if faces is None else (vertices, faces)
+        elif path.suffix.lower() in MESHES:
+            found = read_triangles(path)
+        else:
+            raise ValueError(f"meshes are {' '.join(MESHES)} .ply")
+        if found is None:
+            raise ValueError("it has no faces")
+        return found
+
+
+def _read_one(path: Path, kind: str, points: int, seed: int) -> Cloud:
+    if kind in MESHES:
+        return read_mesh(path, points, seed)
+    if kind == ".ply":
+        return read_ply(path, points, seed)
+    if kind == ".pcd":
+        return read_pcd(path)
+    if kind in (".las", ".laz"):
+        return read_las(path)
+    if kind == ".bin":
+        return read_kitti(path)
+    return read_table(path)
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise DataError(f"{path} does not exist; check the path")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a file of clouds")
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"{path} is of an unknown kind '{path.suffix}'; known are {' '.join(SUFFIXES)}")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty (0 bytes)")
+    return path
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Give every error from a parser the name of the file. Parsers raise whatever they like on damaged files."""
+    try:
+        yield
+    except (UserError, MemoryError, GeneratorExit):
+        raise
+    except ValueError as error:
+        raise DataError(f"{path} cannot be read: {_first_line(error)}") from error
+    except Exception as error:
+        raise DataError(f"{path} cannot be read: {type(error).__name__}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or "no reason given").splitlines()[0]

@@ -1,0 +1,1 @@
+"""The packed store: memory-mapped shards with a manifest, written in parallel and resumably."""

@@ -1,0 +1,1 @@
+"""Cooperative games over regions of a cloud: coalitions, dividends, Shapley values, strength by order."""

@@ -1,0 +1,1 @@
+"""The fast forms inside networks: norms, pooling, edge convolutions, neighbours; compiled where that helps."""

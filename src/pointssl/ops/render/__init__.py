@@ -1,0 +1,1 @@
+"""Cameras around shapes, pictures of points, light on them."""

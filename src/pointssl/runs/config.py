@@ -1,0 +1,167 @@
+"""Everything that decides what a pre-training run computes, and its one strict form in JSON.
+
+A run's `config.json` is written from these settings and read back by `from_json`, which refuses what it does not know:
+a misspelt setting must never be silently the default.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pointssl.backbones import BackboneConfig, PointNetConfig
+from pointssl.data.augment import AugmentConfig
+from pointssl.methods import MethodConfig, ParAEConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """Which clouds are read, and how they become batches."""
+
+    source: str = "synthetic"
+    """A packed store, a folder of files, an .npz or .h5 file, `synthetic`, or NAME:PATH of a known data set."""
+    split: str = "all"
+    """Which part of the data set: all, or one of its splits, such as train."""
+    points: int = 1024
+    """Points per cloud, drawn afresh from the stored ones every epoch."""
+    batch: int = 32
+    """Clouds per step and process."""
+    normalise: bool = True
+    """Centre every cloud to its mean and scale it to the unit sphere."""
+    views: str | None = None
+    """Rendered views of the same objects (`pointssl data views`), for methods that use them; None draws the points."""
+    allow_repeats: bool = False
+    """Use points of a cloud twice where it has fewer than asked for, instead of stopping."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Random changes of the clouds."""
+    workers: int = 1
+    """Threads that prepare batches while the network trains; 0 prepares them in between."""
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("points", self.points, 1), ("batch", self.batch, 1), ("workers", self.workers, 0)):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimConfig:
+    """How the weights follow the gradient."""
+
+    kind: Literal["adamw", "adam", "sgd"] = "adam"
+    """Rule of the update; adamw keeps the weight decay apart from the gradient."""
+    lr: float = 1e-3
+    """Learning rate after the warm-up."""
+    final_lr: float = 0.0
+    """Learning rate that the cosine ends at, and that the steps do not go below."""
+    schedule: Literal["cosine", "constant", "step"] = "cosine"
+    """Course of the learning rate after the warm-up."""
+    warmup_steps: int = 0
+    """Steps over which the learning rate rises in a straight line from 0."""
+    step_epochs: float = 20.0
+    """Epochs between two cuts of the learning rate, for the schedule `step`."""
+    step_factor: float = 0.7
+    """Factor of each cut, for the schedule `step`."""
+    weight_decay: float = 0.0
+    """Pull of the weights towards 0; biases and norms are left out."""
+    momentum: float = 0.9
+    """Momentum of sgd."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Memories of the two averages of adam and adamw."""
+    clip: float | None = None
+    """Largest norm of the whole gradient; longer ones are scaled down."""
+    accumulate: int = 1
+    """Batches whose gradients are averaged before each update."""
+
+    def __post_init__(self) -> None:
+        if self.lr <= 0:
+            raise ValueError(f"lr must be positive, got {self.lr}")
+        if not 0 <= self.final_lr <= self.lr:
+            raise ValueError(f"final_lr must be 0 to lr ({self.lr}), got {self.final_lr}")
+        if self.warmup_steps < 0:
+            raise ValueError(f"warmup_steps must be at least 0, got {self.warmup_steps}")
+        if self.step_epochs <= 0:
+            raise ValueError(f"step_epochs must be positive, got {self.step_epochs}")
+        if not 0 < self.step_factor <= 1:
+            raise ValueError(f"step_factor must be above 0 and at most 1, got {self.step_factor}")
+        if self.weight_decay < 0:
+            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
+        if not all(0 <= beta < 1 for beta in (self.momentum, *self.betas)):
+            raise ValueError(f"momentum and betas must be 0 to 1, 1 excluded, got {self.momentum}, {self.betas}")
+        if self.clip is not None and self.clip <= 0:
+            raise ValueError(f"clip must be positive, got {self.clip}")
+        if self.accumulate < 1:
+            raise ValueError(f"accumulate must be at least 1, got {self.accumulate}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainConfig:
+    """Settings of one pre-training run."""
+
+    method: MethodConfig = field(default_factory=ParAEConfig)
+    """The pretext task."""
+    backbone: BackboneConfig = field(default_factory=PointNetConfig)
+    """The encoder."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The clouds."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """The optimiser."""
+    epochs: float = 25.0
+    """How often every cloud is seen."""
+    steps: int | None = None
+    """Number of updates; overrides `epochs` where given."""
+    seed: int = 0
+    """Decides the first weights, the order of the clouds, their points and all other chance."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Precision of the network's products; weights and losses are float32 in both."""
+    compile: bool = False
+    """Let torch compile the step: worth it for runs of minutes."""
+    ema: float | None = None
+    """Memory of a running average of the weights, such as 0.999, which then becomes the encoder; none without."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints; the last two are kept."""
+    keep: tuple[float, ...] = ()
+    """Parts of the run (0 start, 1 end) whose checkpoints are kept for later studies."""
+    log_every: int = 10
+    """Steps between two lines of the metrics."""
+    monitor_every: int = 200
+    """Steps between two looks at the spread of the pooled feature; 0 never looks."""
+    divergence: float = 20.0
+    """Stop when the smoothed loss lies this many early spreads above the early loss; 0 never stops."""
+
+    def __post_init__(self) -> None:
+        if self.epochs <= 0:
+            raise ValueError(f"epochs must be positive, got {self.epochs}")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"steps must be at least 1, got {self.steps}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed must be 0 to 2**63 - 1, got {self.seed}")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"ema must be between 0 and 1, got {self.ema}")
+        for name, value, least in (
+            ("checkpoint_every", self.checkpoint_every, 1),
+            ("log_every", self.log_every, 1),
+            ("monitor_every", self.monitor_every, 0),
+            ("divergence", self.divergence, 0),
+        ):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        if not all(0 <= part <= 1 for part in self.keep):
+            raise ValueError(f"keep must be parts of the run, 0 to 1, got {self.keep}")
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Return the number of updates of the whole run, given the batches of one epoch."""
+        if self.steps is not None:
+            return self.steps
+        return max(1, round(self.epochs * steps_per_epoch / self.optim.accumulate))
+
+
+def to_json(config: PretrainConfig) -> dict[str, Any]:
+    """Return `config` as plain JSON values; the method and the backbone carry their `kind`."""
+    from pointssl.runs import strict_json
+
+    return strict_json.unstructure(config)
+
+
+def from_json(value: Any, where: str = "settings") -> PretrainConfig:
+    """Read what `to_json` wrote; raises `SettingError` for an unknown, missing or impossible setting in `where`."""
+    from pointssl.runs import strict_json
+
+    return strict_json.structure(value, PretrainConfig, where)

@@ -1,0 +1,1 @@
+"""Pages of interactions and of studies."""

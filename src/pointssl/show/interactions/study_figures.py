@@ -1,0 +1,228 @@
+"""Tables and pictures of a study: claims, arms, their differences, and what carries over."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pointssl.ops.evidence import Evidence
+from pointssl.show.page import style
+from pointssl.show.page.page import Cell, table
+from pointssl.study.result import Group, Study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+UNITS = {
+    "share_of_effect": "share of |v(all) − v(nothing)|",
+    "share_of_mean": "times the mean over orders",
+}
+"""What strength is counted in, by display."""
+
+
+def claims_table(study: Study) -> str:
+    """Return every claim with its figures and verdict in HTML."""
+    head = [Cell("Claim"), Cell("Figure", number=True), Cell("p", small="after Holm", number=True), Cell("Verdict")]
+    rows = []
+    for claim in study.claims:
+        rows.append([Cell(claim.text), Cell(""), Cell(""), Cell(claim.verdict, strong=True)])
+        for one in claim.checks:
+            way = "above" if one.claimed > 0 else "below"
+            what = f"{one.what}; claimed {way} 0"
+            rows.append(
+                [Cell("", small=what), _cell(one.evidence, signed=True), Cell(_p(one.p_holm), number=True), Cell("")]
+            )
+    return table(head, rows)
+
+
+def groups_table(study: Study) -> str:
+    """Return accuracy, low and high strength of every group in HTML."""
+    low, high = (_orders(orders) for orders in (study.low_orders, study.high_orders))
+    head = [Cell("Networks"), *([Cell("Level", number=True)] if study.level else [])]
+    head += [Cell("Accuracy, %", number=True), Cell("Low orders", small=low, number=True)]
+    head += [Cell("High orders", small=high, number=True), Cell("Effect", small="nats", number=True)]
+    rows = [
+        [
+            Cell(one.name),
+            *([_level(one.level)] if study.level else []),
+            _cell(one.accuracy, percent=True),
+            _cell(one.low),
+            _cell(one.high),
+            Cell(f"{one.effect:.2f}", number=True),
+        ]
+        for line in _lines(study).values()
+        for one in line
+    ]
+    return table(head, rows)
+
+
+def contrasts_table(study: Study) -> str:
+    """Return the differences from scratch in HTML."""
+    head = [Cell("Difference"), *([Cell("Level", number=True)] if study.level else [])]
+    head += [Cell(name, number=True) for name in ("Accuracy, points", "Low orders", "High orders")]
+    rows = [
+        [
+            Cell(f"{one.name} − {one.less}"),
+            *([_level(one.level)] if study.level else []),
+            _cell(one.accuracy, percent=True, signed=True),
+            _cell(one.low, signed=True),
+            _cell(one.high, signed=True),
+        ]
+        for one in study.contrasts
+    ]
+    return table(head, rows)
+
+
+def transfers_table(study: Study) -> str:
+    """Return the accuracy of frozen features elsewhere in HTML."""
+    head = [Cell("Protocol"), Cell("Probe"), Cell("Networks")]
+    head += [Cell(name, number=True) for name in ("Accuracy, %", "From scratch, %", "Difference, points")]
+    rows = [
+        [
+            Cell(one.protocol),
+            Cell(one.probe),
+            Cell(one.name),
+            Cell(f"{100 * one.accuracy:.1f}", number=True),
+            Cell(f"{100 * one.accuracy_less:.1f}", number=True),
+            _cell(one.difference, percent=True, signed=True),
+        ]
+        for one in study.transfers
+    ]
+    return table(head, rows)
+
+
+def recurrences_table(study: Study) -> str:
+    """Return protocol C in HTML."""
+    head = [
+        Cell("Networks"),
+        *(Cell(name, number=True) for name in ("Orders", "Share, %", "Chance, %", "Beyond chance")),
+    ]
+    rows = [
+        [
+            Cell(one.name),
+            Cell(_orders(one.orders), number=True),
+            Cell(f"{100 * one.share:.1f}", number=True),
+            Cell(f"{100 * one.chance:.1f}", number=True),
+            _cell(one.beyond),
+        ]
+        for one in study.recurrences
+    ]
+    return table(head, rows)
+
+
+@style.drawing()
+def curves_pictures(study: Study) -> list[style.Picture]:
+    """Draw strength by order, and the difference from scratch where there is one: a picture for every line."""
+    made = []
+    for number, (title, members) in enumerate(_lines(study).items()):
+        gaps = [one for one in study.contrasts if not study.level or one.name == title]
+        figure, axes = style.new_figure(10.0, 3.2, 1, 2 if gaps else 1)
+        colours = _colours(len(members))
+        for one, colour in zip(members, colours, strict=True):
+            _line(axes[0], one.curve, colour, _named(one))
+        axes[0].set_title(title or "Strength by order")
+        axes[0].set_ylabel(UNITS[study.display])
+        if gaps:
+            axes[1].axhline(0, color=style.MUTED, linewidth=0.8)
+            # One colour means one arm, or one level of an arm, in both pictures.
+            own = colours[1:] if not study.level else colours
+            for gap, colour in zip(gaps, own, strict=True):
+                _line(axes[1], gap.curve, colour, None)
+            axes[1].set_title("Less from scratch")
+        for place in axes:
+            place.set_xlabel("order: regions that act together")
+            place.set_xticks(range(1, len(members[0].curve) + 1))
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=min(7, len(members)))
+        made.append(style.render(figure, f"curves-{number}", f"Strength by order, with intervals: {title or 'all'}"))
+    return made
+
+
+@style.drawing()
+def levels_picture(study: Study) -> style.Picture:
+    """Draw accuracy, low and high strength against the level, a line per arm."""
+    figure, axes = style.new_figure(10.0, 3.2, 1, 3)
+    lines = _lines(study)
+    for place, (name, title, size) in zip(
+        axes,
+        (("accuracy", "Accuracy, %", 100.0), ("low", "Low orders", 1.0), ("high", "High orders", 1.0)),
+        strict=True,
+    ):
+        for (label, members), colour in zip(lines.items(), _colours(len(lines)), strict=True):
+            found = sorted(members, key=lambda one: one.level or 0.0)
+            bands = [getattr(one, name) for one in found]
+            _line(place, bands, colour, label, x=[one.level or 0.0 for one in found], size=size)
+        place.set_title(title)
+        place.set_xlabel(study.level)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=min(4, len(lines)))
+    return style.render(figure, "levels", f"Accuracy, low and high orders by {study.level}: {', '.join(lines)}")
+
+
+@style.drawing()
+def accuracy_picture(study: Study) -> style.Picture:
+    """Draw accuracy beside the strength of high orders: a small dot per network, a large one per arm."""
+    figure, [axes] = style.new_figure(6.0, 3.6)
+    for one, colour in zip(study.groups, _colours(len(study.groups)), strict=True):
+        x, y = one.high, one.accuracy
+        axes.scatter(x.per_seed, [100 * value for value in y.per_seed], color=colour, s=14, alpha=0.6)
+        axes.scatter([x.value], [100 * y.value], color=colour, s=48, zorder=3)
+        axes.annotate(one.name, (x.value, 100 * y.value), (6, 6), textcoords="offset points", fontsize=8.5)
+    axes.set_xlabel("strength of the high orders")
+    axes.set_ylabel("accuracy, %")
+    axes.margins(0.15)
+    return style.render(figure, "accuracy", "Accuracy beside the strength of high orders, by arm and network")
+
+
+def _lines(study: Study) -> dict[str, list[Group]]:
+    """Return the groups that differ by their level alone together; all where there are no levels."""
+    made: dict[str, list[Group]] = {}
+    for one in study.groups:
+        made.setdefault(one.name if study.level else "", []).append(one)
+    return made
+
+
+def _orders(orders: tuple[int, int]) -> str:
+    return str(orders[0]) if orders[0] == orders[1] else f"{orders[0]}–{orders[1]}"
+
+
+def _named(one: Group) -> str:
+    return one.name if one.level is None else style.percent(one.level)
+
+
+def _line(
+    axes: "Axes",
+    bands: Sequence[Evidence],
+    colour: str,
+    label: str | None,
+    *,
+    x: Sequence[float] | None = None,
+    size: float = 1.0,
+) -> None:
+    """Draw a line with its intervals as a pale band."""
+    places = list(range(1, len(bands) + 1)) if x is None else list(x)
+    axes.plot(places, [size * one.value for one in bands], color=colour, label=label, marker="o", markersize=3)
+    bounds = [(one.low, one.high) for one in bands if one.low is not None and one.high is not None]
+    if len(bounds) == len(bands):
+        low, high = ([size * pair[side] for pair in bounds] for side in (0, 1))
+        axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _colours(count: int) -> tuple[str, ...]:
+    """The first group is grey, as what others are measured against is everywhere."""
+    return (style.ACCENT,) if count == 1 else (style.TWIN, style.ACCENT, *style.part_colours(count)[1 : count - 1])
+
+
+def _level(level: float | None) -> Cell:
+    return Cell("" if level is None else style.percent(level), number=True)
+
+
+def _cell(found: Evidence, *, percent: bool = False, signed: bool = False) -> Cell:
+    largest = max(abs(value) for value in (found.value, found.low, found.high) if value is not None)
+    size, digits = (100.0, 1) if percent else (1.0, 4 if largest < 0.1 else 3)
+    shown = [
+        f"{size * value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+        for value in (found.value, found.low, found.high)
+        if value is not None
+    ]
+    return Cell(shown[0], small=f"{shown[1]} to {shown[2]}" if len(shown) == 3 else "", number=True)
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

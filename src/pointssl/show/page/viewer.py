@@ -1,0 +1,115 @@
+"""The data of one turnable 3D view: a small JSON header and one block of bytes, gzip in base64, in a single string.
+
+The script that reads it is built from the sources under `viewer/`. Arrays are little-endian; an array in the header is
+`{"type", "shape", "offset"}` into the block.
+"""
+
+import base64
+import gzip
+import json
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any, final
+
+import numpy as np
+
+from pointssl.show.page import style
+from pointssl.show.run import features, mixture
+from pointssl.show.run.explain import INSIDE, MixtureView, ShapeView
+
+_TYPES = {"float32": "<f4", "uint8": "u1", "uint16": "<u2", "uint32": "<u4"}
+
+
+def script() -> str:
+    """Return the bundled viewer; raises RuntimeError when the package was installed without it."""
+    found = resources.files("pointssl.show").joinpath("assets/viewer.js")
+    if not found.is_file():
+        raise RuntimeError("assets/viewer.js is missing from pointssl.show; run `npm ci && npm run build` in viewer/")
+    return found.read_text(encoding="utf-8")
+
+
+def pack(shapes: Sequence[ShapeView], *, up: str = "z") -> str:
+    """Return the payload of a view of `shapes` as JSON that is safe inside a `<script>` element.
+
+    Points stay float32; features are shrunk (see `features.shrink`); the iso-surface's vertices are rounded to 16 bits
+    of its own box, a thousandth of a pixel on any screen.
+    """
+    if not shapes:
+        raise ValueError("shapes must hold at least one shape to show")
+    if up not in ("x", "y", "z"):
+        raise ValueError(f"up must be 'x', 'y' or 'z', got {up!r}")
+    block = _Block()
+    entries = [_shape(one, block) for one in shapes]
+    components = max((len(one.mixture.weight) for one in shapes if one.mixture is not None), default=0)
+    header = {
+        "up": up,
+        "inside": INSIDE,
+        "parts": style.part_colours(components),
+        "ramp": style.near_to_far(),
+        "shapes": entries,
+        "block": base64.b64encode(gzip.compress(block.bytes(), 9, mtime=0)).decode("ascii"),
+    }
+    return json.dumps(header, allow_nan=False).replace("<", "\\u003c")
+
+
+@final
+class _Block:
+    """Arrays laid end to end, each on a multiple of four bytes as typed arrays in a browser want it."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, array: np.ndarray, kind: str) -> dict[str, Any]:
+        """Append `array` and return where it lies."""
+        raw = np.ascontiguousarray(array).astype(_TYPES[kind]).tobytes()
+        place = {"type": kind, "shape": list(array.shape), "offset": self._size}
+        self._parts.append(raw + bytes(-len(raw) % 4))
+        self._size += len(self._parts[-1])
+        return place
+
+    def bytes(self) -> bytes:
+        return b"".join(self._parts)
+
+
+def _shape(shape: ShapeView, block: _Block) -> dict[str, Any]:
+    small = features.shrink(shape.features)
+    marks = shape.marks
+    marked = (
+        {}
+        if marks is None
+        else {"marks": {"group": block.add(marks.group, "uint16"), "colours": marks.colours, "text": marks.text}}
+    )
+    return marked | {
+        "name": shape.name,
+        "points": block.add(shape.points, "float32"),
+        "features": {
+            "codes": block.add(small.codes, "uint8"),
+            "step": small.step / small.unit,  # so that the browser reads multiples of the typical distance
+            "width": int(shape.features.shape[1]),
+            "kept": small.kept,
+            "error": small.error,
+        },
+        "mixture": None if shape.mixture is None else _mixture(shape.mixture, block),
+    }
+
+
+def _mixture(view: MixtureView, block: _Block) -> dict[str, Any]:
+    drawn = view.drawn()
+    low = view.surface.vertices.min(axis=0)
+    step = max(float(np.ptp(view.surface.vertices, axis=0).max()) / 65535, np.finfo(np.float32).tiny)
+    index = "uint16" if len(view.surface.vertices) <= 65536 else "uint32"
+    return {
+        "part": block.add(view.part, "uint16"),
+        "weight": block.add(view.weight, "float32"),
+        "component": block.add(drawn, "uint16"),
+        "mean": block.add(view.mean[drawn], "float32"),
+        "axes": block.add(mixture.ellipsoid_axes(view.cov[drawn]), "float32"),
+        "level": view.level,
+        "surface": {
+            "vertices": block.add(np.rint((view.surface.vertices - low) / step), "uint16"),
+            "faces": block.add(view.surface.faces, index),
+            "low": low.tolist(),
+            "step": step,
+        },
+    }

@@ -1,0 +1,75 @@
+"""The evaluations kept beside a run, as lines of a table: pre-trained beside untrained, one per protocol."""
+
+from pathlib import Path
+
+from pointssl.errors import RunError
+from pointssl.evaluate import record
+from pointssl.evaluate.record import Evaluation, Score
+from pointssl.show.run.scores import Bounded, Comparison
+
+_TASKS = {
+    "svm-cv": "Linear SVM, C by cross-validation",
+    "svm-cv-wide": "Linear SVM, C by cross-validation over a wide grid",
+    "svm-fixed": "Linear SVM, fixed C",
+    "svm-cv-standardised": "Linear SVM, standardised features",
+    "linear-svc": "Linear SVM, one-vs-rest",
+    "knn-1": "Nearest neighbour",
+    "knn-20": "20 nearest neighbours",
+    "finetune": "Fine-tuned",
+    "fractions-svm": "Linear SVM on {} of the labels",
+    "fractions-finetune": "Fine-tuned on {} of the labels",
+    "few-shot-a": "Few-shot, frozen, {}",
+    "few-shot-b": "Few-shot, fine-tuned, {}",
+}
+"""What a protocol is called for readers, the headline first; a protocol that is not here goes by its own name."""
+
+
+def read_comparisons(run: Path, weights: str) -> tuple[list[Comparison], list[str]]:
+    """Return the lines of all evaluations of these weights, and what a reader has to know besides, in sentences.
+
+    `weights` is the digest of the encoder that the report is about: figures of other weights never stand beside it.
+    """
+    lines: list[Comparison] = []
+    notes: list[str] = []
+    for path in sorted((run / "evaluation").glob("*.json")):
+        try:
+            found = record.load(path)
+        except RunError as error:
+            notes.append(f"{error}.")
+            continue
+        if found.weights == weights:
+            lines += comparisons(found)
+            notes += [f"{found.conditions.data}: {one}." for one in found.notes]
+            notes += [f"{found.conditions.data}, {one.protocol} was left out: {one.reason}." for one in found.skipped]
+    order = list(_TASKS)
+    lines.sort(key=lambda one: order.index(one.protocol) if one.protocol in order else len(order))
+    return lines, notes
+
+
+def comparisons(found: Evaluation) -> list[Comparison]:
+    """Return one line per protocol that the pre-trained encoder was measured by, in the order they were run."""
+    return [one for name in found.protocols() if (one := _comparison(found, name)) is not None]
+
+
+def _comparison(found: Evaluation, protocol: str) -> Comparison | None:
+    trained, untrained = found.score(protocol, "pretrained"), found.score(protocol, "untrained")
+    if trained is None:
+        return None
+    kind, _, rest = protocol.partition(" ")
+    over_clouds = "the test clouds (Wilson)" if trained.test_interval else f"{trained.over} (t)"
+    gain = None if untrained is None else record.gain(trained, untrained, found.test_labels)
+    return Comparison(
+        protocol=kind,
+        task=_TASKS.get(kind, kind + (" {}" if rest else "")).format(rest.replace("%", " %")),
+        data=found.conditions.data,
+        trained=_bounded(trained),
+        untrained=None if untrained is None else _bounded(untrained),
+        difference=gain,
+        detail=f"{trained.rule}; {trained.n_train} training and {trained.n_test} test clouds, mean of "
+        f"{len(trained.repeats)} {trained.over}, interval over {over_clouds}" + (f", p by {gain.test}" if gain else ""),
+    )
+
+
+def _bounded(score: Score) -> Bounded:
+    low, high = score.test_interval or (score.accuracy.low, score.accuracy.high)
+    return Bounded(mean=score.accuracy.mean, low=low, high=high)

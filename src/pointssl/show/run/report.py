@@ -1,0 +1,246 @@
+"""One page about one run: what it is worth, what it learned, how it was made. It opens from disk, anywhere."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from pointssl import files, progress
+from pointssl.backbones import Backbone
+from pointssl.data.batches import stack
+from pointssl.data.cloud import Dataset
+from pointssl.data.open import open_dataset
+from pointssl.errors import DataError, RunError, SettingError
+from pointssl.methods import PretextMethod
+from pointssl.runs import checkpoint
+from pointssl.runs.config import DataConfig, PretrainConfig, to_json
+from pointssl.runs.record import read_metrics
+from pointssl.runs.weights import digest
+from pointssl.show.page import page, panels
+from pointssl.show.run.evaluations import read_comparisons
+from pointssl.show.run.explain import ShapeView, explain
+from pointssl.show.run.maps import Maps, make_maps
+from pointssl.show.run.scores import headline
+from pointssl.show.run.seen_views import Contrasted, seen_strips
+from pointssl.train.checks import pictures_for
+
+MAP_CLOUDS = 800
+"""Clouds on the maps; more would take minutes to arrange and hide one another."""
+_BATCH = 32
+
+
+def write_report(
+    run: Path | str,
+    out: Path | None = None,
+    *,
+    dataset: Dataset | None = None,
+    shapes: int = 6,
+    seed: int = 0,
+    up: str = "z",
+) -> Path:
+    """Write `report.html` and `figures/` (PNG and SVG of every picture) and return the path of the page.
+
+    What cannot be shown (no evaluation yet, data that has moved) is said on the page in its place.
+
+    Args:
+        run: a folder that `pretrain` made, finished or with at least one checkpoint.
+        out: folder to write into; the run itself by default.
+        dataset: the clouds to look at; by default the test split of the run's own data, or else what it trained on.
+        shapes: how many of them to show in 3D, each of another class where there are classes.
+        seed: decides which clouds are shown, and which points are drawn from them.
+        up: axis of the data that points up: x, y or z.
+
+    Raises:
+        RunError: `run` is not a run, or holds no weights yet.
+        SettingError: `shapes` or `up` is out of range.
+    """
+    if shapes < 1:
+        raise SettingError(f"shapes must be at least 1, got {shapes}")
+    if up not in ("x", "y", "z"):
+        raise SettingError(f"up must be x, y or z, got {up}")
+    run = Path(run)
+    out = run if out is None else Path(out)
+    config = checkpoint.read_config(run)
+    encoder = checkpoint.load(run)
+    scores, notes = read_comparisons(run, digest(encoder))
+    kept = _record(run)
+    try:
+        data = open_own(config.data) if dataset is None else dataset
+        seen = _see(run, encoder, data, config.data, shapes, seed, up)
+    except (DataError, SettingError) as error:
+        lost = page.missing(f"The clouds could not be read: {error}.")
+        seen = [page.Panel(title="What the network sees in a shape", html=lost)]
+    shared = panels.information(read_metrics(run), config.data.batch * _processes(kept))
+    parts = [
+        panels.worth(scores, notes, f"pointssl evaluate {run} --data {config.data.source}"),
+        *seen,
+        panels.training(read_metrics(run)),
+        *([] if shared is None else [shared]),
+        panels.record(run, kept, to_json(config)),
+    ]
+    for picture in (one for panel in parts for one in panel.pictures):
+        picture.write(out / "figures")
+    text = page.build_page(
+        title=_title(config),
+        kicker=" · ".join(["pointssl", f"run {run.resolve().name}", str(kept.get("started", ""))[:10]]).strip(" ·"),
+        lead=headline(scores[0]) if scores else "Pre-trained without labels; not yet evaluated.",
+        panels=parts,
+        footer="Every picture of this page lies beside it in figures/, as PNG and SVG.",
+    )
+    files.write_text(out / "report.html", text)
+    return out / "report.html"
+
+
+def _see(
+    run: Path, encoder: Backbone, data: Dataset, config: DataConfig, shapes: int, seed: int, up: str
+) -> list[page.Panel]:
+    """Return the panels that need clouds."""
+    batches = -(-min(len(data), MAP_CLOUDS) // _BATCH)
+    with progress.bar("report", min(shapes, len(data)) + 2 * batches + 3) as line:
+        method = _explainer(run, encoder)
+        views = look(method, data, config, shapes, seed, line.advance)
+        picked = np.random.default_rng(seed).integers([len(one.points) for one in views]).tolist()
+        made = [panels.shapes(views, up)]
+        line.advance(note="pictures")
+        made += panels.stills(views, picked, up)
+        if isinstance(method, Contrasted):
+            made.append(_contrasted(run, method, data, config, seed))
+        line.advance(note="maps")
+        made.append(panels.feature_maps(compare_maps(run, encoder, data, config, seed, line.advance)))
+        line.advance(note="done")
+    return made
+
+
+def _contrasted(run: Path, method: Contrasted, data: Dataset, config: DataConfig, seed: int) -> page.Panel:
+    """Return the panel of the views that clouds are contrasted with, or why they cannot be shown."""
+    chosen = choose(data.labels, len(data), 3, seed)
+    try:
+        stored = pictures_for(method, data, checkpoint.read_config(run))
+        strips = seen_strips(method, data, chosen, [_name(data, one) for one in chosen], config, stored, seed)
+    except (DataError, SettingError) as error:
+        return page.Panel(title=panels.VIEWS, html=page.missing(f"The views could not be read: {error}."))
+    return panels.contrasted(strips, drawn=stored is None)
+
+
+def open_own(config: DataConfig) -> Dataset:
+    """Open the test split of the data that a run was trained on, or what it trained on where there is none."""
+    try:
+        held_out = open_dataset(config.source, "test")
+        if len(held_out):
+            return held_out
+    except (DataError, SettingError):
+        pass
+    return open_dataset(config.source, config.split)
+
+
+def choose(labels: Int[np.ndarray, " m"] | None, clouds: int, count: int, seed: int) -> list[int]:
+    """Return up to `count` clouds, each of another class as long as there are other classes."""
+    order = np.random.default_rng(seed).permutation(clouds)
+    if labels is None:
+        return [int(one) for one in order[:count]]
+    # Place of every cloud within its class in this order: first ones of all classes come before any second one.
+    turn = np.empty(clouds, dtype=np.int64)
+    seen: dict[int, int] = {}
+    for one in order:
+        turn[one] = seen.get(int(labels[one]), 0)
+        seen[int(labels[one])] = int(turn[one]) + 1
+    return [int(one) for one in sorted(order.tolist(), key=lambda k: turn[k])[:count]]
+
+
+def look(
+    source: PretextMethod | Backbone,
+    data: Dataset,
+    config: DataConfig,
+    count: int,
+    seed: int,
+    done: Callable[[], None] = lambda: None,
+) -> list[ShapeView]:
+    """Explain a few clouds of `data`, read as in training; `done` is called after each."""
+    chosen = choose(data.labels, len(data), count, seed)
+    if not chosen:
+        raise DataError(f"{data.name} holds no clouds; there is nothing to show")
+    views = []
+    for index in chosen:
+        [points] = _read(data, [index], config, seed)
+        views.append(explain(source, points, _name(data, index)))
+        done()
+    return views
+
+
+def compare_maps(
+    run: Path,
+    encoder: Backbone,
+    data: Dataset,
+    config: DataConfig,
+    seed: int,
+    done: Callable[[], None] = lambda: None,
+) -> Maps:
+    """Map clouds of `data` by the encoder and by its untrained twin; `done` is called after each batch."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(data))[:MAP_CLOUDS])
+    twins = (("Pre-trained", encoder), ("Untrained", checkpoint.untrained(run, seed)))
+    pooled = [(heading, _pooled(one, data, chosen, config, seed, done)) for heading, one in twins]
+    labels = None if data.labels is None else data.labels[chosen]
+    return make_maps(pooled, labels, data.classes, data=data.name, seed=seed)
+
+
+@torch.inference_mode()
+def _pooled(
+    encoder: Backbone,
+    data: Dataset,
+    chosen: Int[np.ndarray, " m"],
+    config: DataConfig,
+    seed: int,
+    done: Callable[[], None],
+) -> Float[np.ndarray, "m e"]:
+    """Return the pooled feature of the chosen clouds."""
+    rows = []
+    for start in range(0, len(chosen), _BATCH):
+        xyz = torch.from_numpy(_read(data, chosen[start : start + _BATCH].tolist(), config, seed))
+        rows.append(encoder(xyz).pooled.float().numpy())
+        done()
+    return np.concatenate(rows)
+
+
+def _read(data: Dataset, chosen: Sequence[int], config: DataConfig, seed: int) -> Float[np.ndarray, "b n 3"]:
+    xyz = stack(
+        data, chosen, config.points, seed=seed, normalise=config.normalise, allow_repeats=config.allow_repeats
+    ).xyz
+    return xyz.numpy()
+
+
+def _explainer(run: Path, encoder: Backbone) -> PretextMethod | Backbone:
+    """Return the whole method, or the encoder alone where the run keeps no more."""
+    try:
+        return checkpoint.load_method(run)
+    except RunError:
+        return encoder
+
+
+def _name(data: Dataset, index: int) -> str:
+    labels = data.labels
+    if labels is not None and data.classes:
+        return f"{data.classes[labels[index]]}".replace("_", " ")
+    return data[index].name or f"cloud {index}"
+
+
+def _title(config: PretrainConfig) -> str:
+    method, backbone = (type(one).__name__.removesuffix("Config") for one in (config.method, config.backbone))
+    return f"{method} on {backbone}"
+
+
+def _processes(kept: Mapping[str, object]) -> int:
+    """Return how many processes trained together, 1 where the record does not say."""
+    hardware = kept.get("hardware")
+    count = hardware.get("processes") if isinstance(hardware, dict) else None
+    return count if isinstance(count, int) else 1
+
+
+def _record(run: Path) -> dict[str, object]:
+    """Return the run's record, empty where it is missing or damaged: a report is no reason to fail."""
+    try:
+        found = checkpoint.read_json(run / "record.json")
+    except RunError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,54 @@
+"""The views that a method contrasts with a cloud: as they are given, and as the image encoder gets to see them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from pointssl.data.batches import Pictures, stack
+from pointssl.data.cloud import Dataset
+from pointssl.methods import CrossPoint, MMPoint
+from pointssl.methods.pictures import pictures
+from pointssl.ops.batch_rng import Draws
+from pointssl.runs.config import DataConfig
+from pointssl.show.run.contact_sheet import Strip
+
+Contrasted = MMPoint | CrossPoint
+
+
+@torch.inference_mode()
+def seen_strips(
+    method: Contrasted,
+    data: Dataset,
+    chosen: Sequence[int],
+    names: Sequence[str],
+    config: DataConfig,
+    stored: Pictures | None,
+    seed: int,
+) -> list[Strip]:
+    """Return a strip per cloud: its views, and under each the same view after its changes."""
+    batch = stack(
+        data, chosen, config.points, seed=seed, normalise=config.normalise, allow_repeats=config.allow_repeats
+    )
+    if stored is not None:
+        brought = stored.batch(np.asarray(chosen, dtype=np.int64), seed)
+        batch = replace(batch, views=torch.from_numpy(brought))
+    draws = Draws(torch.Generator().manual_seed(seed), len(chosen))
+    given = pictures(batch, method.views, method.config.pictures, draws)
+    if isinstance(method, MMPoint):
+        changed, level = method.change(given, draws)
+        told = [[f"view {v + 1}, level {one}" for v, one in enumerate(row)] for row in level.tolist()]
+    else:
+        changed, told = method.change(given, draws), [["view 1"]] * len(chosen)
+    return [
+        Strip(title=name, rows=[("as given", _bytes(given[i])), ("as seen", _bytes(changed[i]))], columns=told[i])
+        for i, name in enumerate(names)
+    ]
+
+
+def _bytes(views: Float[Tensor, "v c h w"]) -> UInt8[np.ndarray, "v c h w"]:
+    made: UInt8[np.ndarray, "v c h w"] = (views * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    return made
