@@ -27,8 +27,9 @@ bench: $(READY)  ## speed against the textbook formulations, in one run; writes 
 	$(BIN)/python benchmarks/views.py
 	$(BIN)/python benchmarks/interactions.py
 
-results: $(READY)  ## write the README's tables from results/
+results: $(READY)  ## write the README's tables from results/, and docs/modules.md
 	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python docs/modules.py
 
 # A virtual environment that was interrupted has no mark and is made again.
 $(READY): pyproject.toml constraints.txt

@@ -3,7 +3,7 @@
 Clouds are drawn again with replacement, the same draws for every order, display and network, so that differences of two
 networks are paired cloud by cloud.
 
-Source of the displays: see `ops/strength.py`; intervals are percentile bootstraps (B. Efron, R. Tibshirani, "An
+Source of the displays: see `ops/games/strength.py`; intervals are percentile bootstraps (B. Efron, R. Tibshirani, "An
 Introduction to the Bootstrap", 1993).
 """
 

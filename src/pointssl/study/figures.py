@@ -1,7 +1,7 @@
 """What is read from one measured network, for its clouds and for resamples of them: strength by order, and accuracy.
 
 The clouds are drawn again with one set of weights for all networks, so that differences of networks are paired cloud by
-cloud. Source of the displays: `ops/strength.py`.
+cloud. Source of the displays: `ops/games/strength.py`.
 """
 
 from dataclasses import dataclass
