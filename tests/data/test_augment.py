@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 import torch
 
-from pointssl.data.augment import AugmentConfig, augment, crop, drop, rotations, turns
+from pointssl.data.augment import AugmentConfig, augment, crop, drop, neighbourhood, recentred, region, rotations, turns
 from pointssl.ops.batch_rng import Draws
 
 
@@ -118,6 +118,42 @@ def test_crop__takes_away_one_ball() -> None:
     assert gone[-1] - gone[0] <= 4 + 1  # neighbours on the line, up to ties at both ends of the ball
 
 
+def test_crop__of_equal_points_still_takes_its_share() -> None:
+    xyz = torch.zeros(1, 10, 3)
+    assert torch.equal(crop(xyz, 0.4, _draws(1)), xyz)
+
+
+def test_region__keeps_one_ball_of_a_share_within_bounds() -> None:
+    xyz = torch.arange(100.0)[None, :, None].expand(300, 100, 3).contiguous()
+    kept = [sorted({int(p) for p in cloud[:, 0]}) for cloud in region(xyz, (0.3, 0.6), _draws(300))]
+    sizes = torch.tensor([float(len(places)) for places in kept])
+    assert 30 <= sizes.min() < 33
+    assert 57 < sizes.max() <= 60
+    assert all(places[-1] - places[0] == len(places) - 1 for places in kept)
+
+
+def test_region__of_everything_changes_nothing() -> None:
+    xyz = torch.randn(3, 20, 3)
+    assert torch.equal(region(xyz, (1.0, 1.0), _draws(3)), xyz)
+
+
+def test_neighbourhood__are_the_nearest_by_brute_force() -> None:
+    xyz = torch.randn(6, 30, 3)
+    for cloud, part in zip(xyz, neighbourhood(xyz, 7, _draws(6)), strict=True):
+        distance = (cloud - part[0]).norm(dim=1)
+        nearest = cloud[distance.argsort()[:7]]
+        torch.testing.assert_close(part, nearest, rtol=0, atol=0)
+
+
+def test_recentred__by_hand_and_after_stretching() -> None:
+    cloud = torch.tensor([[[0.0, 0, 0], [2, 0, 0], [4, 0, 0]]])
+    torch.testing.assert_close(recentred(cloud), torch.tensor([[[-1.0, 0, 0], [0, 0, 0], [1, 0, 0]]]))
+    assert torch.equal(recentred(torch.full((1, 4, 3), 7.0)), torch.zeros(1, 4, 3))
+    changed = _apply(torch.randn(5, 40, 3), AugmentConfig(axis_scale=(0.5, 2.0), crop=0.3, recentre=True))
+    torch.testing.assert_close(changed.norm(dim=-1).amax(dim=1), torch.ones(5))
+    assert not AugmentConfig(recentre=True).is_none
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -126,6 +162,8 @@ def test_crop__takes_away_one_ball() -> None:
         ({"shift": -0.1}, "shift must be at least 0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
         ({"crop": -math.inf}, "crop must be"),
+        ({"region": (0.5, 1.2)}, "region must be two shares"),
+        ({"region": (0.0, 1.0)}, "region must be two shares"),
     ],
 )
 def test_config__refuses_impossible_ranges(change: dict[str, float], message: str) -> None:

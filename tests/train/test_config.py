@@ -51,7 +51,7 @@ def test_json__settings_left_out_are_the_defaults() -> None:
         (lambda c: c["backbone"].update(kind="pointnet"), "backbone: unknown setting 'form'|unknown setting 'k'"),
         (
             lambda c: c["method"].pop("kind"),
-            r"method: needs a kind \(choose from: classify, crosspoint, mm-point, parae\)",
+            r"method: needs a kind \(choose from: classify, contrast, crosspoint, mm-point, parae\)",
         ),
         (lambda c: c.update(method="parae"), "method: needs a kind"),
         (lambda c: c["method"].update(components=1), "run: method: components must be at least 2, got 1"),

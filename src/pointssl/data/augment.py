@@ -1,7 +1,8 @@
 """Random changes of a batch of clouds, all clouds at once, every random number from a generator that is handed in.
 
 Source: the ranges in use are those of Y. Wang et al., "Dynamic Graph CNN for Learning on Point Clouds", TOG 2019, and
-of C. R. Qi et al., "PointNet", CVPR 2017; `none` is the default, because ParAE needs no augmentation.
+of C. R. Qi et al., "PointNet", CVPR 2017; `none` is the default, because ParAE needs no augmentation. Crops that keep a
+neighbourhood are those of multi-crop: M. Caron et al., NeurIPS 2020.
 Every function returns a new tensor of the same shape: points that are dropped or cropped away are replaced by copies of
 points that stay, which changes nothing for networks that pool by max.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointssl.ops.batch_rng import Draws
@@ -38,7 +39,11 @@ class AugmentConfig:
     dropout: float = 0.0
     """Largest share of points dropped; each cloud draws its own share between 0 and this."""
     crop: float = 0.0
-    """Share of points cut away around a random point of the cloud."""
+    """Share of points cut away around a random point of the cloud: a hole."""
+    region: tuple[float, float] | None = None
+    """Range of the share of points kept, those nearest to a random point: a global crop, such as 0.4 1."""
+    recentre: bool = False
+    """Centre and scale to the unit sphere again after cropping, turning and scaling, before shift and jitter."""
 
     def __post_init__(self) -> None:
         for name, bounds in (("scale", self.scale), ("axis_scale", self.axis_scale)):
@@ -47,6 +52,8 @@ class AugmentConfig:
         for name, size in (("shift", self.shift), ("jitter", self.jitter), ("jitter_clip", self.jitter_clip)):
             if size < 0:
                 raise ValueError(f"{name} must be at least 0, got {size}")
+        if self.region is not None and not 0 < self.region[0] <= self.region[1] <= 1:
+            raise ValueError(f"region must be two shares above 0 and at most 1, the smaller first, got {self.region}")
         for name, share in (("dropout", self.dropout), ("crop", self.crop)):
             if not 0 <= share < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, got {share}")
@@ -54,12 +61,14 @@ class AugmentConfig:
     @property
     def is_none(self) -> bool:
         """True where clouds are left as they are."""
-        steps = (self.scale, self.axis_scale, self.shift, self.jitter, self.dropout, self.crop)
-        return self.rotation == "none" and not any(steps)
+        steps = (self.scale, self.axis_scale, self.shift, self.jitter, self.dropout, self.crop, self.region)
+        return self.rotation == "none" and not self.recentre and not any(steps)
 
 
 def augment(xyz: Float[Tensor, "b n 3"], config: AugmentConfig, draws: Draws) -> Float[Tensor, "b n 3"]:
     """Return changed copies of clouds, which lie on the device of `draws`."""
+    if config.region is not None:
+        xyz = region(xyz, config.region, draws)
     if config.crop:
         xyz = crop(xyz, config.crop, draws)
     if config.rotation != "none":
@@ -69,6 +78,8 @@ def augment(xyz: Float[Tensor, "b n 3"], config: AugmentConfig, draws: Draws) ->
         xyz = xyz * _between(draws.uniform(1, 1), config.scale)
     if config.axis_scale is not None:
         xyz = xyz * _between(draws.uniform(1, 3), config.axis_scale)
+    if config.recentre:
+        xyz = recentred(xyz)
     if config.shift:
         xyz = xyz + (2 * draws.uniform(1, 3) - 1) * config.shift
     if config.jitter:
@@ -108,10 +119,36 @@ def drop(xyz: Float[Tensor, "b n 3"], largest: float, draws: Draws) -> Float[Ten
 
 def crop(xyz: Float[Tensor, "b n 3"], share: float, draws: Draws) -> Float[Tensor, "b n 3"]:
     """Replace the `share` of points nearest to a random point of each cloud by one point that stays."""
+    gone = _nearest(xyz, int(share * xyz.shape[1]), draws)
+    return _keep(xyz, torch.ones_like(xyz[..., 0], dtype=torch.bool).scatter(1, gone, value=False))
+
+
+def region(xyz: Float[Tensor, "b n 3"], shares: tuple[float, float], draws: Draws) -> Float[Tensor, "b n 3"]:
+    """Keep a share of the points of each cloud, drawn between `shares`: those nearest to a random point of it."""
+    points = xyz.shape[1]
+    order = _nearest(xyz, points, draws)
+    kept = _between(draws.uniform(1, 1), shares)[..., 0] * points
+    rank = torch.arange(points, device=xyz.device)
+    return _keep(xyz, torch.zeros_like(order, dtype=torch.bool).scatter(1, order, rank < kept))
+
+
+def neighbourhood(xyz: Float[Tensor, "b n 3"], count: int, draws: Draws) -> Float[Tensor, "b m 3"]:
+    """Return the `count` points nearest to a random point of each cloud: a local crop."""
+    return xyz.gather(1, _nearest(xyz, count, draws)[..., None].expand(-1, -1, 3))
+
+
+def recentred(xyz: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 3"]:
+    """Centre clouds to their mean and scale their farthest point to radius 1; equal points all become 0."""
+    centred = xyz - xyz.mean(dim=1, keepdim=True)
+    radius = centred.square().sum(dim=-1).amax(dim=1).sqrt()
+    return centred / radius.clamp_min(torch.finfo(xyz.dtype).tiny)[:, None, None]
+
+
+def _nearest(xyz: Float[Tensor, "b n 3"], count: int, draws: Draws) -> Int[Tensor, "b m"]:
+    """Return the places of the `count` points nearest to a random point of each cloud, nearest first."""
     centre = (draws.uniform() * xyz.shape[1]).long().clamp_max(xyz.shape[1] - 1)
     distance = (xyz - xyz[torch.arange(len(xyz)), centre][:, None]).square().sum(dim=-1)
-    rank = distance.argsort(dim=1).argsort(dim=1)
-    return _keep(xyz, rank >= int(share * xyz.shape[1]))
+    return distance.topk(count, dim=1, largest=False).indices
 
 
 def _keep(xyz: Float[Tensor, "b n 3"], kept: Bool[Tensor, "b n"]) -> Float[Tensor, "b n 3"]:

@@ -10,15 +10,17 @@ from typing import Any
 from pointssl.backbones.base import Backbone
 from pointssl.methods.base import PretextMethod
 from pointssl.methods.classify import Classify, ClassifyConfig
+from pointssl.methods.contrast import Contrast, ContrastConfig
 from pointssl.methods.crosspoint import CrossPoint, CrossPointConfig
 from pointssl.methods.mm_point import MMPoint, MMPointConfig
 from pointssl.methods.parae import ParAE, ParAEConfig
 
-MethodConfig = ParAEConfig | MMPointConfig | CrossPointConfig | ClassifyConfig
+MethodConfig = ParAEConfig | MMPointConfig | CrossPointConfig | ContrastConfig | ClassifyConfig
 METHODS: dict[str, tuple[type[Any], Callable[..., PretextMethod]]] = {
     "parae": (ParAEConfig, ParAE),
     "mm-point": (MMPointConfig, MMPoint),
     "crosspoint": (CrossPointConfig, CrossPoint),
+    "contrast": (ContrastConfig, Contrast),
 }
 SUPERVISED: dict[str, tuple[type[Any], Callable[..., PretextMethod]]] = {"classify": (ClassifyConfig, Classify)}
 """What learns from labels on the same engine; no pretext tasks, and started by `train_classifier`."""
@@ -37,6 +39,8 @@ __all__ = [
     "SUPERVISED",
     "Classify",
     "ClassifyConfig",
+    "Contrast",
+    "ContrastConfig",
     "CrossPoint",
     "CrossPointConfig",
     "MMPoint",
