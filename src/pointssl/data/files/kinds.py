@@ -1,0 +1,52 @@
+"""What a file's name says of it, also where it was compressed: `chair.PLY.gz` is a `.ply` called `chair`."""
+
+import zlib
+from pathlib import Path
+
+GZIP = ".gz"
+
+_MOST = 100
+"""Text of coordinates shrinks three- to tenfold; what claims more than this (and 16 MiB) is no such text."""
+
+
+def kind_of(path: Path) -> str:
+    """Return the ending in small letters, the one before `.gz` of a compressed file."""
+    inner = path.with_suffix("") if path.suffix.lower() == GZIP else path
+    return inner.suffix.lower()
+
+
+def is_compressed(path: Path) -> bool:
+    """Tell whether the name ends in `.gz`."""
+    return path.suffix.lower() == GZIP
+
+
+def name_of(path: Path) -> str:
+    """Return the file's name without its ending, or endings (`.ply.gz`, `.copc.laz`)."""
+    inner = path.with_suffix("") if is_compressed(path) else path
+    return inner.stem.removesuffix(".copc")
+
+
+def contents(path: Path) -> bytes:
+    """Return the bytes of a file, unpacked where it is compressed.
+
+    Raises:
+        ValueError: damaged or cut short, or far larger than any text of its size.
+    """
+    data = path.read_bytes()
+    if not is_compressed(path):
+        return data
+    limit = (1 << 24) + _MOST * len(data)
+    parts: list[bytes] = []
+    while data:  # a file may hold several streams, one behind the other
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(stream.decompress(data, limit))
+        except zlib.error as error:
+            raise ValueError(f"its compression is damaged ({error})") from error
+        limit -= len(parts[-1])
+        if stream.unconsumed_tail or limit <= 0:
+            raise ValueError(f"it unpacks to more than {_MOST} times its size")
+        if not stream.eof:
+            raise ValueError("its compressed data are cut short")
+        data = stream.unused_data.lstrip(b"\0")  # zeros behind the end are padding
+    return b"".join(parts)
