@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pointssl.data import DATASETS, Cloud, Dataset
-from pointssl.data.open import open_dataset
+from pointssl.data.open import open_dataset, splits_of
 from pointssl.data.store.pack import pack
 from pointssl.errors import UserError
 from tests.data import layouts
@@ -118,9 +118,11 @@ def test_dataset__same_index_same_cloud(spec: str) -> None:
 
 def test_dataset__splits_are_disjoint_and_complete(case: str, spec: str) -> None:
     if case in WITHOUT_SPLITS:
+        assert splits_of(spec) == ()
         with pytest.raises(UserError, match="train"):
             open_dataset(spec, "train")
         return
+    assert {"train", "test"} <= set(splits_of(spec))
     whole, train, test = (open_dataset(spec, split) for split in ("all", "train", "test"))
     contents = [{data.xyz(i).tobytes() for i in range(len(data))} for data in (train, test)]
     if "off" not in case:  # all its meshes are the same cube

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pointssl.data.arrays import ArrayDataset
+from pointssl.data.open import open_dataset
 from pointssl.data.splits import Subset, hold_out, open_splits
 from pointssl.errors import DataError
 from tests.evaluate.doubles import boxes
@@ -45,6 +46,58 @@ def test_hold_out__parts_are_disjoint_whole_and_named() -> None:
 def test_subset__past_the_end() -> None:
     with pytest.raises(IndexError):
         Subset(boxes((3,)), np.array([0, 2]), "part").xyz(2)
+
+
+def _folder(root: Path, *, train: int = 10, test: int = 4) -> Path:
+    """Two classes, each in a training and a test folder, one file a cloud."""
+    for split, count in (("train", train), ("test", test)):
+        for number in range(count):
+            place = root / split / ("cup", "jug")[number % 2]
+            place.mkdir(parents=True, exist_ok=True)
+            np.savetxt(place / f"{number}.xyz", np.random.default_rng(number).normal(size=(16, 3)))
+    return root
+
+
+def test_open_splits__damaged_test_clouds_are_an_error_and_no_other_split(tmp_path: Path) -> None:
+    root = _folder(tmp_path)
+    for broken in sorted((root / "test").rglob("*.xyz"))[:3]:
+        broken.write_text("not a number\n")
+    with pytest.raises(DataError, match=r"only 1 of 4 files can be read"):
+        open_splits(str(root))
+
+
+def test_open_splits__a_test_set_that_cannot_be_opened_is_still_a_split(tmp_path: Path) -> None:
+    root = _folder(tmp_path, test=0)
+    (root / "test" / "cup").mkdir(parents=True)
+    (root / "test" / "cup" / "all.npz").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(DataError, match=r"all\.npz"):
+        open_splits(root)
+
+
+def test_open_splits__a_damaged_set_that_may_hold_a_split(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((4, 8, 3), dtype=np.float32))
+    (tmp_path / "b.npz").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(DataError, match=r"b\.npz .*whether it holds a split cannot be told"):
+        open_splits(tmp_path)
+
+
+def test_open_splits__a_test_split_alone(tmp_path: Path) -> None:
+    split = np.array([1] * 16)
+    with pytest.raises(DataError, match=r"no cloud in its split 'train'|none called train"):
+        open_splits(_save(tmp_path / "shapes.npz", split=split))
+
+
+def test_open_splits__path_word_and_pair_are_the_same(tmp_path: Path) -> None:
+    root = _folder(tmp_path)
+    prints = [
+        (splits.train.fingerprint, splits.test.fingerprint)
+        for splits in (
+            open_splits(root),
+            open_splits(str(root)),
+            open_splits((open_dataset(root, "train"), open_dataset(str(root), "test"))),
+        )
+    ]
+    assert len(set(prints)) == 1
 
 
 def test_open_splits__no_labels() -> None:

@@ -9,10 +9,10 @@ from pointssl.app.recipes import recipe
 from pointssl.data.cloud import Dataset
 from pointssl.data.files.scan import ARCHIVES
 from pointssl.data.open import open_dataset
-from pointssl.data.splits import hold_out
+from pointssl.data.splits import open_splits
 from pointssl.data.store.dataset import is_store
 from pointssl.data.store.pack import pack
-from pointssl.errors import DataError, RunError, SettingError
+from pointssl.errors import RunError
 from pointssl.evaluate.suite import evaluate
 from pointssl.evaluate.table import evaluation_table
 from pointssl.progress import console
@@ -70,14 +70,10 @@ def _packed(data: str, out: Path) -> str:
 
 def _splits(source: str, seed: int) -> tuple[Dataset, Dataset] | None:
     """Return the training and test part of labelled clouds, None for unlabelled ones."""
-    everything = open_dataset(source)
-    if everything.labels is None:
+    if open_dataset(source).labels is None:
         return None
-    try:
-        return open_dataset(source, "train"), open_dataset(source, "test")
-    except (DataError, SettingError):
-        held = hold_out(everything, seed=seed)
-        return held.train, held.test
+    splits = open_splits(source, seed=seed)
+    return splits.train, splits.test
 
 
 def _plan(source: str, split: str, train: Dataset, seconds: float, seed: int) -> PretrainConfig:

@@ -1,8 +1,9 @@
-"""One word for every data set: what follows `--data` on the command line, and its meaning.
+"""The one front door for clouds: whatever stands for a data set, on the command line or in Python, becomes a `Dataset`.
 
 `synthetic`, `synthetic:COUNT` or `synthetic:COUNT:SEED` are generated shapes; `NAME:PATH` reads PATH by the layout of a
 named data set (`modelnet40:/data/modelnet40_ply_hdf5_2048`); anything else is a path to a packed store, to a folder of
-files, or to one file that holds many clouds.
+files, or to one file that holds many clouds. In Python an open `Dataset` will do as well, and a pair of them (or of
+words and paths) is a training and a test set.
 """
 
 from pathlib import Path
@@ -11,52 +12,111 @@ from pointssl.data import DATASETS
 from pointssl.data.arrays import open_npy
 from pointssl.data.cloud import Dataset
 from pointssl.data.files.folder import FolderDataset
+from pointssl.data.files.scan import ARCHIVES, scan
 from pointssl.data.packed_npz import open_npz
 from pointssl.data.store.dataset import PackedDataset, is_store
+from pointssl.data.store.manifest import read_manifest
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.errors import DataError, SettingError, nearest
 
-ARCHIVES = ("clouds.npz", "models.npz")
-"""A folder with one of these is that file."""
+Part = str | Path | Dataset
+Data = Part | tuple[Part, Part]
+"""A word, a path, an open data set, or a (train, test) pair of these."""
 
 
-def open_dataset(spec: str, split: str = "all") -> Dataset:
-    """Open what `spec` names; `split` is `all` or one of the set's own, mostly `train` and `test`.
+def open_dataset(data: Data, split: str = "all") -> Dataset:
+    """Open what `data` stands for; `split` is `all` or one of the set's own, mostly `train` and `test`.
+
+    An open data set is one split already and comes back as it is, whatever `split` says.
 
     Raises:
-        SettingError: a name that is not known, or a number of synthetic shapes that makes no sense.
-        DataError: nothing there, something else there, or no such split.
+        SettingError: a name that is not known, a number of synthetic shapes that makes no sense, or a pair of sets of
+            which `split` names neither.
+        DataError: nothing there, something else there, damaged, or no such split.
     """
-    head, colon, rest = spec.partition(":")
+    if isinstance(data, tuple):
+        if split not in ("train", "test"):
+            raise SettingError(f"a pair of data sets is train and test; name one of them, got split '{split}'")
+        return open_dataset(data[split == "test"])
+    if isinstance(data, Path):
+        return _path(_existing(data.expanduser(), str(data)), split)
+    if not isinstance(data, str):
+        return _own(data)
+    kind, path = _meaning(data)
+    if kind == "synthetic":
+        return SyntheticShapes(*_count_and_seed(data), split)
+    return DATASETS[kind].open(path, split) if kind else _path(path, split)
+
+
+def splits_of(data: Data) -> tuple[str, ...]:
+    """Return the splits that `data` has, without reading its clouds; empty where it is not divided.
+
+    This, and no exception, is how to learn that there is no test split: damage is an error everywhere.
+
+    Raises:
+        SettingError: as `open_dataset`.
+        DataError: as `open_dataset`, and where a damaged file may hold a split of its own.
+    """
+    if isinstance(data, tuple):
+        return ("train", "test")
+    if not isinstance(data, str | Path):
+        return ()
+    kind, path = _meaning(data) if isinstance(data, str) else ("", _existing(data.expanduser(), str(data)))
+    if kind == "synthetic":
+        return SyntheticShapes.splits if _count_and_seed(str(data))[0] >= 3 else ()
+    if kind:
+        splits = DATASETS[kind].splits
+        return splits if isinstance(splits, tuple) else splits(path)
+    if is_store(path):
+        return tuple(sorted(set(read_manifest(path).clouds.split) - {"all"}))
+    listing = scan(path)
+    if listing.failures and not listing.splits:
+        raise DataError(f"{listing.failures[0]}; whether it holds a split cannot be told: repair or remove it")
+    return listing.splits
+
+
+def _own(data: Dataset) -> Dataset:
+    """Return an object that is a data set already; told by its methods, as a fingerprint may take a pass over it."""
+    if not all(hasattr(type(data), method) for method in ("__len__", "__getitem__", "xyz")):
+        what = (
+            f"data must be a path, a name such as synthetic, a data set, or a (train, test) pair of these, got {data!r}"
+        )
+        raise SettingError(" ".join(what.split())[:300])
+    return data
+
+
+def _meaning(word: str) -> tuple[str, Path]:
+    """Tell what a word means: the kind of data set (`synthetic`, a name in `DATASETS`, or nothing) and its path."""
+    head, colon, rest = word.partition(":")
     if head == "synthetic":
-        return _synthetic(spec, rest, bool(colon), split)
+        return head, Path()
     if head in DATASETS:
         if not rest:
             raise SettingError(f"'{head}' needs the folder that it lies in: {head}:PATH (`pointssl data get {head}`)")
-        return DATASETS[head](_existing(Path(rest).expanduser(), spec), split)
+        return head, _existing(Path(rest).expanduser(), word)
     # One letter before a colon is a drive; a name with a separator in it is a path.
-    if colon and len(head) > 1 and not {"/", "\\"} & set(head) and not Path(spec).exists():
+    if colon and len(head) > 1 and not {"/", "\\"} & set(head) and not Path(word).exists():
         raise SettingError(f"unknown data set '{head}'{nearest(head, ('synthetic', *DATASETS))}")
-    return _path(_existing(Path(spec).expanduser(), spec), split)
+    return "", _existing(Path(word).expanduser(), word)
 
 
-def _synthetic(spec: str, rest: str, given: bool, split: str) -> SyntheticShapes:
+def _count_and_seed(word: str) -> tuple[int, int]:
     """Read `synthetic[:COUNT[:SEED]]`."""
     try:
-        numbers = [int(word) for word in rest.split(":")] if given else []
+        numbers = [int(number) for number in word.split(":")[1:]]
         count, seed = [*numbers, *(600, 0)[len(numbers) :]]
     except ValueError:
-        message = f"'{spec}' must read synthetic, synthetic:COUNT or synthetic:COUNT:SEED, such as synthetic:600:0"
+        message = f"'{word}' must read synthetic, synthetic:COUNT or synthetic:COUNT:SEED, such as synthetic:600:0"
         raise SettingError(message) from None
-    return SyntheticShapes(count, seed, split)
+    return count, seed
 
 
-def _existing(path: Path, spec: str) -> Path:
+def _existing(path: Path, word: str) -> Path:
     """Return `path`, or say what a data set may be called where nothing is there."""
     if path.exists():
         return path
-    if spec in (path.name, str(path)) and "/" not in spec and "\\" not in spec:
-        raise DataError(f"there is no file, folder or data set '{spec}'{nearest(spec, ('synthetic', *DATASETS))}")
+    if word in (path.name, str(path)) and "/" not in word and "\\" not in word:
+        raise DataError(f"there is no file, folder or data set '{word}'{nearest(word, ('synthetic', *DATASETS))}")
     raise DataError(f"{path} does not exist; check the path")
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Int, Int64
 
 from pointssl.data.cloud import Cloud, Dataset, Labels, Points
-from pointssl.data.open import open_dataset
-from pointssl.errors import DataError, SettingError
+from pointssl.data.open import Data, open_dataset, splits_of
+from pointssl.errors import DataError
 
 TEST_SHARE = 0.2
 """Part of each class that is held out where a data set has no test split."""
@@ -77,20 +77,22 @@ class Splits:
         return required_labels(self.test)
 
 
-def open_splits(data: str | tuple[Dataset, Dataset], *, seed: int = 0) -> Splits:
-    """Open the training and test part of `data`; without a test split, hold out a fifth of every class.
+def open_splits(data: Data, *, seed: int = 0) -> Splits:
+    """Open the training and test part of `data`; where nothing is divided, hold out a fifth of every class.
 
-    Raises `DataError` where labels are missing or do not match.
+    Raises `DataError` where either part is damaged, or labels are missing or do not match.
     """
-    if isinstance(data, tuple):
-        train, test = data
-        splits = Splits(name=_title(test), train=train, test=test, origin="given as two data sets")
+    known = splits_of(data)
+    if "test" in known and "train" in known:
+        train, test = open_dataset(data, "train"), open_dataset(data, "test")
+        origin = "given as two data sets" if isinstance(data, tuple) else "the data set's own split"
+        splits = Splits(name=_title(test), train=train, test=test, origin=origin)
+    elif "test" in known:
+        raise DataError(
+            f"{data} has a test split but none called train, only {', '.join(known)}; name its clouds train"
+        )
     else:
-        try:
-            train, test = open_dataset(data, "train"), open_dataset(data, "test")
-            splits = Splits(name=_title(test), train=train, test=test, origin="the data set's own split")
-        except (DataError, SettingError):  # it has no such splits; whatever else is wrong shows again below
-            splits = hold_out(open_dataset(data, "all"), seed=seed)
+        splits = hold_out(open_dataset(data), seed=seed)
     check(splits)
     return splits
 

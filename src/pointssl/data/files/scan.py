@@ -63,6 +63,8 @@ class Listing:
     name: str
     entries: tuple[Entry, ...]
     classes: tuple[str, ...]
+    splits: tuple[str, ...] = ()
+    """Names of the splits, also of those whose files cannot be read; empty where nothing is divided."""
     failures: tuple[Failure, ...] = ()
     """Sets (h5, npz, e57) that could not be opened to count their clouds."""
     ignored: tuple[tuple[str, int], ...] = ()
@@ -203,6 +205,7 @@ def _finish(root: Path, name: str, entries: Sequence[Entry], ignored: tuple[tupl
         name=name,
         entries=tuple(full),
         classes=(*classes, *sorted(extra)),
+        splits=tuple(sorted({entry.split for entry in (*entries, *full)} - {"all"})),
         failures=tuple(failures),
         ignored=ignored,
     )
@@ -212,12 +215,13 @@ def choose_split(listing: Listing, split: str) -> tuple[Entry, ...]:
     """Return the entries of one split, or all of them for `all`.
 
     Raises:
-        DataError: the folder has no such split.
+        DataError: the folder has no such split, or nothing of it can be read.
     """
     chosen = listing.entries if split == "all" else tuple(entry for entry in listing.entries if entry.split == split)
     if not chosen:
-        known = {entry.split for entry in listing.entries} | {"all"}
-        raise DataError(f"{listing.name} has no split '{split}'{nearest(split, known)}")
+        if split in listing.splits:
+            raise DataError(f"{listing.name}: no file of its split '{split}' can be read; {listing.failures[0]}")
+        raise DataError(f"{listing.name} has no split '{split}'{nearest(split, ('all', *listing.splits))}")
     return chosen
 
 

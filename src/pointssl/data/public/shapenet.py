@@ -48,7 +48,7 @@ def open_shapenet(path: Path, split: str = "all") -> Dataset:
     files = _flat(path / "shapenet_pc") or _flat(path) or _folders(path)
     if not files:
         raise DataError(f"{path} holds no ShapeNet; {EXPECTED}; see `pointssl data get shapenet`")
-    splits = _splits(path)
+    splits = _listed(path)
     check_split(split, tuple(splits), f"{path} (splits come from all.csv, or train.txt and test.txt)")
     if split != "all":
         wanted = splits[split]
@@ -84,7 +84,12 @@ def _entry(file: Path, synset: str, model: str) -> ListedFile:
     return ListedFile(path=file, label=list(SYNSETS).index(synset), name=f"{synset}-{model}")
 
 
-def _splits(path: Path) -> dict[str, set[str]]:
+def shapenet_splits(path: Path) -> tuple[str, ...]:
+    """Return the splits that the set comes with lists of; the archive has none."""
+    return tuple(_listed(path))
+
+
+def _listed(path: Path) -> dict[str, set[str]]:
     """Return the names in each split, as far as the set comes with lists."""
     splits: dict[str, set[str]] = {}
     if (path / "all.csv").is_file():

@@ -123,6 +123,8 @@ def draw(family: str, points: int, rng: Generator) -> Cloud:
 class SyntheticShapes:
     """`count` generated clouds, two thirds of them for training, one third for testing, classes balanced in both."""
 
+    splits = ("train", "test")
+
     def __init__(self, count: int = 600, seed: int = 0, split: str = "all", *, points: int = 2048) -> None:
         if count < 1:
             raise SettingError(f"the number of synthetic shapes must be at least 1, got {count}")
@@ -130,7 +132,7 @@ class SyntheticShapes:
             raise SettingError(f"the seed of synthetic shapes must be at least 0, got {seed}")
         if points < 1:
             raise ValueError(f"points must be at least 1, got {points}")
-        check_split(split, ("train", "test"), "synthetic")
+        check_split(split, self.splits, "synthetic")
         index = np.arange(count, dtype=np.int64)
         test = index % 3 == 2
         # Counting within each split keeps the classes of both balanced, whatever `count` is.

@@ -11,7 +11,7 @@ from pointssl import files, progress
 from pointssl.backbones import Backbone
 from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
-from pointssl.data.open import open_dataset
+from pointssl.data.open import open_dataset, splits_of
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.methods import PretextMethod
 from pointssl.runs import checkpoint
@@ -126,13 +126,7 @@ def _contrasted(run: Path, method: Contrasted, data: Dataset, config: DataConfig
 
 def open_own(config: DataConfig) -> Dataset:
     """Open the test split of the data that a run was trained on, or what it trained on where there is none."""
-    try:
-        held_out = open_dataset(config.source, "test")
-        if len(held_out):
-            return held_out
-    except (DataError, SettingError):
-        pass
-    return open_dataset(config.source, config.split)
+    return open_dataset(config.source, "test" if "test" in splits_of(config.source) else config.split)
 
 
 def choose(labels: Int[np.ndarray, " m"] | None, clouds: int, count: int, seed: int) -> list[int]:
