@@ -266,7 +266,7 @@ def test_settings__that_train_no_classifier(pretrained: Path, whole: Path, tmp_p
         train_classifier(tiny_config(), tmp_path / "run", data=DATA)
     with pytest.raises(SettingError, match=r"regions must be at most data\.points \(4\), got 5"):
         train_classifier(config(data=DataConfig(points=4, batch=4)), tmp_path / "run", data=DATA)
-    with pytest.raises(RunError, match="holds no classifier but an encoder"):
+    with pytest.raises(RunError, match="holds an encoder, no classifier"):
         load_classifier(pretrained)
     with pytest.raises(RunError, match="is no run of `pointssl train`"):
         resume_classifier(pretrained)

@@ -47,7 +47,9 @@ class ImageNorm(nn.BatchNorm2d):
         if world == 1:
             return super().forward(x)
         rows = normalise(x.permute(0, 2, 3, 1).flatten(0, 2), self, world)
-        return rows.view(len(x), *x.shape[2:], x.shape[1]).permute(0, 3, 1, 2)
+        # Copied back to rows of pixels: convolutions of few channels, given channels last, damage the memory on
+        # processors with AVX2 alone (oneDNN in torch 2.13; seen with 4 channels).
+        return rows.view(len(x), *x.shape[2:], x.shape[1]).permute(0, 3, 1, 2).contiguous()
 
 
 def share_statistics(module: nn.Module) -> None:
