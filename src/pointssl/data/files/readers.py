@@ -10,24 +10,32 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pointssl.data.cloud import Cloud
-from pointssl.data.files.cloud import Array
+from pointssl.data.files import meshes
+from pointssl.data.files.kinds import is_compressed, kind_of
 from pointssl.data.files.lidar import count_e57, read_e57, read_kitti, read_las
-from pointssl.data.files.meshes import read_mesh, read_triangles
 from pointssl.data.files.pcd import read_pcd
-from pointssl.data.files.ply import load_ply, read_ply
 from pointssl.data.files.sets import SetInfo, describe_set, read_set
+from pointssl.data.files.surfaces.surface import Surface
 from pointssl.data.files.tables import read_table
 from pointssl.errors import DataError, UserError
 
 __all__ = ["SETS", "SUFFIXES", "SetInfo", "describe", "iterate_clouds", "read_clouds", "read_surface"]
 
-MESHES = (".obj", ".off", ".stl", ".glb", ".gltf")
+MESHES = tuple(meshes.SURFACES)
 TABLES = (".xyz", ".txt", ".pts", ".csv")
 SETS = (".npy", ".npz", ".h5", ".hdf5")
 """Kinds of file that may hold many clouds (e57, with a cloud per scan, is one more)."""
 
-SUFFIXES = (*MESHES, ".ply", ".pcd", ".las", ".laz", ".e57", *TABLES, *SETS, ".bin")
+SUFFIXES = (*MESHES, ".pcd", ".las", ".laz", ".e57", *TABLES, *SETS, ".bin")
 """Every kind of file that can be read."""
+
+COMPRESSED = meshes.PLAIN
+"""Kinds that are read from `.gz` too."""
+
+
+def is_readable(path: Path) -> bool:
+    """Tell from its name whether a file is of a kind that can be read."""
+    return kind_of(path) in (COMPRESSED if is_compressed(path) else SUFFIXES)
 
 
 def read_clouds(path: str | Path, *, points: int = 2048, seed: int = 0) -> list[Cloud]:
@@ -50,7 +58,7 @@ def iterate_clouds(
         DataError: as `read_clouds`.
     """
     path = _existing(Path(path))
-    kind = path.suffix.lower()
+    kind = kind_of(path)
     with _named(path):
         if kind in SETS:
             yield from read_set(path, start, describe_set(path).count if stop is None else stop)
@@ -79,31 +87,25 @@ def describe(path: str | Path) -> SetInfo:
     return SetInfo(count=1)
 
 
-def read_surface(path: str | Path) -> tuple[Array, Array]:
-    """Return the vertices (v, 3) and the triangles (f, 3) of a mesh, nothing merged or dropped.
+def read_surface(path: str | Path) -> Surface:
+    """Return the triangles of a mesh, nothing merged or dropped.
 
     Raises:
         DataError: as `read_clouds`, or a file without faces.
     """
     path = _existing(Path(path))
     with _named(path):
-        if path.suffix.lower() == ".ply":
-            vertices, _, faces = load_ply(path)
-            found = None if faces is None else (vertices, faces)
-        elif path.suffix.lower() in MESHES:
-            found = read_triangles(path)
-        else:
-            raise ValueError(f"meshes are {' '.join(MESHES)} .ply")
-        if found is None:
+        if kind_of(path) not in MESHES:
+            raise ValueError(f"meshes are {' '.join(MESHES)}")
+        surface = meshes.read_surface(path)
+        if len(surface.faces) == 0:
             raise ValueError("it has no faces")
-        return found
+        return surface
 
 
 def _read_one(path: Path, kind: str, points: int, seed: int) -> Cloud:
     if kind in MESHES:
-        return read_mesh(path, points, seed)
-    if kind == ".ply":
-        return read_ply(path, points, seed)
+        return meshes.read_mesh(path, points, seed)
     if kind == ".pcd":
         return read_pcd(path)
     if kind in (".las", ".laz"):
@@ -118,7 +120,7 @@ def _existing(path: Path) -> Path:
         raise DataError(f"{path} does not exist; check the path")
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a file of clouds")
-    if path.suffix.lower() not in SUFFIXES:
+    if not is_readable(path):
         raise DataError(f"{path} is of an unknown kind '{path.suffix}'; known are {' '.join(SUFFIXES)}")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes)")

@@ -100,8 +100,8 @@ def _scan_folder(root: Path, labelled: bool) -> Listing:
     files = sorted(p for p in root.rglob("*") if p.is_file() and not _hidden(p.relative_to(root)))
     if not files:
         raise DataError(f"{root} is empty; it should hold clouds or meshes ({' '.join(readers.SUFFIXES)})")
-    readable = [file for file in files if file.suffix.lower() in readers.SUFFIXES]
-    others = [file.suffix.lower() or "(no ending)" for file in files if file.suffix.lower() not in readers.SUFFIXES]
+    readable = [file for file in files if readers.is_readable(file)]
+    others = [file.suffix.lower() or "(no ending)" for file in files if not readers.is_readable(file)]
     ignored = tuple(sorted(Counter(others).items()))
     if not readable:
         found = ", ".join(f"{count} {suffix}" for suffix, count in ignored)
@@ -160,7 +160,7 @@ def _require_match(root: Path, list_file: Path, entries: Sequence[Entry]) -> int
         twice = Counter(entry.path for entry in entries).most_common(1)[0][0]
         raise DataError(f"{list_file} lists files more than once, for example {twice.relative_to(root)}")
     absent = sorted(str(entry.path.relative_to(root)) for entry in entries if not entry.path.is_file())
-    present = {p for p in root.rglob("*") if p.suffix.lower() in readers.SUFFIXES and not _hidden(p.relative_to(root))}
+    present = {p for p in root.rglob("*") if readers.is_readable(p) and not _hidden(p.relative_to(root))}
     unlisted = sorted(
         str(p.relative_to(root)) for p in present if p.resolve() not in listed and p.resolve() != list_file.resolve()
     )

@@ -19,6 +19,7 @@ from jaxtyping import Int64
 from pointssl.data.cloud import Points
 from pointssl.data.files import readers
 from pointssl.data.files.cloud import find_shift
+from pointssl.data.files.kinds import kind_of, name_of
 from pointssl.data.files.readers import MESHES, read_surface
 from pointssl.data.files.scan import Listing, scan
 from pointssl.data.packed_npz import integer_scale
@@ -128,8 +129,8 @@ class MeshFiles:
 
     def mesh(self, index: int) -> Mesh:
         """Read one mesh."""
-        vertices, faces = read_surface(self.paths[index])
-        return checked(vertices, faces, str(self.paths[index]))
+        surface = read_surface(self.paths[index])
+        return checked(surface.vertices, surface.faces, str(self.paths[index]))
 
 
 def open_meshes(path: str | Path) -> MeshSet | None:
@@ -153,7 +154,7 @@ def open_meshes(path: str | Path) -> MeshSet | None:
     entries = listing.entries
     return MeshFiles(
         [entry.path for entry in entries],
-        [entry.path.stem for entry in entries],
+        [name_of(entry.path) for entry in entries],
         [entry.label or "" for entry in entries],
         listing.name,
     )
@@ -167,8 +168,8 @@ def _holds_faces(path: Path) -> bool:
 
 
 def _all_meshes(listing: Listing) -> bool:
-    kinds = {entry.path.suffix.lower(): entry.path for entry in reversed(listing.entries)}
-    if not set(kinds) <= {*MESHES, ".ply"}:
+    kinds = {kind_of(entry.path): entry.path for entry in reversed(listing.entries)}
+    if not set(kinds) <= set(MESHES):
         return False
     return ".ply" not in kinds or _has_faces(kinds[".ply"])
 

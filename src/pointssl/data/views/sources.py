@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from pointssl.data.cloud import Cloud, Dataset
+from pointssl.data.files.kinds import kind_of
 from pointssl.data.files.listed import ListedDataset
 from pointssl.data.files.readers import MESHES
 from pointssl.data.names import cloud_groups, cloud_names
@@ -46,7 +47,7 @@ def open_source(source: str | Path) -> Source:
         if meshes is not None:
             return meshes
     dataset = open_dataset(str(source))
-    if isinstance(dataset, ListedDataset) and all(file.suffix.lower() in MESHES for file in dataset.paths):
+    if isinstance(dataset, ListedDataset) and all(kind_of(file) in MESHES for file in dataset.paths):
         return MeshFiles(dataset.paths, dataset.names, cloud_groups(dataset), dataset.name.rpartition("/")[0])
     return dataset
 

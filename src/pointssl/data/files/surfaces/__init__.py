@@ -1,0 +1,1 @@
+"""Readers of surfaces, a file each kind: triangles over shared corners, nothing merged, moved or left out."""
