@@ -131,7 +131,7 @@ def gather(options: Options) -> None:
             "values": [float(one.mean()) for one in mine.values()],
             "validation": [one["validation"] for one in found if one["name"] == name],
             "seconds": seconds,
-            "accuracy": asdict(stats.bootstrap(clouds)),
+            "accuracy": asdict(stats.mean_interval(clouds, over="clouds")),
         }
         if name != "base" and both:
             ours, theirs = (np.mean([arm[seed] for seed in both], axis=0) for arm in (mine, base))
@@ -144,7 +144,7 @@ def gather(options: Options) -> None:
         RESULTS / "ablate-mm-point.json", {"command": command, "settings": shown, "versions": versions(), "rows": rows}
     )
     for row in rows:
-        gain = f"{100 * row['against_base']['difference']:+5.1f}" if "against_base" in row else ""
+        gain = f"{100 * row['against_base']['mean']:+5.1f}" if "against_base" in row else ""
         print(f"{row['name']:32} {100 * row['accuracy']['mean']:5.1f}  {gain}")
 
 

@@ -37,7 +37,7 @@ from pointssl.interpret.interact import interact
 from pointssl.interpret.profile import ProfileConfig
 from pointssl.methods import ClassifyConfig
 from pointssl.methods.interaction import InteractionConfig
-from pointssl.ops.evidence import checked, corrected
+from pointssl.ops.evidence import holm_corrected, hypothesis
 from pointssl.ops.games.strength import is_salient
 from pointssl.progress import say
 from pointssl.runs.checkpoint import read_json
@@ -45,7 +45,7 @@ from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.study import networks as trained
 from pointssl.study.figures import figures
 from pointssl.study.groups import contrast, group
-from pointssl.study.pretraining import checks_of
+from pointssl.study.pretraining import tests_of
 from pointssl.train.classifier import load_classifier, train_classifier
 from pointssl.train.labels import LabelConfig, divide
 from pointssl.train.scores import read_scores
@@ -300,8 +300,8 @@ def gather(options: Options) -> None:
         gap = contrast(arm, [members[s] for s in both], "scratch", [scratch[s] for s in both], fraction)
         contrasts.append(asdict(gap) | {"seeds": both})
         named = f"{arm}, {fraction:.0%} of the labels"
-        claims.append((f"{named}: stronger high orders and weaker low orders than from scratch.", checks_of(gap)))
-        better = checked(f"accuracy, {named}, less scratch", 1, gap.accuracy)
+        claims.append((f"{named}: stronger high orders and weaker low orders than from scratch.", tests_of(gap)))
+        better = hypothesis(f"accuracy, {named}, less scratch", 1, gap.accuracy)
         accuracies.append((f"{named}: more accurate than from scratch.", [better]))
     result: dict[str, Any] = {
         "command": "python benchmarks/interaction_study.py " + " ".join(sys.argv[1:]),
@@ -322,8 +322,8 @@ def gather(options: Options) -> None:
         ],
         "groups": groups,
         "contrasts": contrasts,
-        "interactions": [asdict(one) for one in corrected(claims)],
-        "accuracy": [asdict(one) for one in corrected(accuracies)],
+        "interactions": [asdict(one) for one in holm_corrected(claims)],
+        "accuracy": [asdict(one) for one in holm_corrected(accuracies)],
     }
     name = "interaction-study" if options.backbone == "pointnet" else f"interaction-study-{options.backbone}"
     name += "" if options.display == "share_of_effect" else "-shape"
@@ -331,10 +331,10 @@ def gather(options: Options) -> None:
     write_json(RESULTS / f"{name}.json", result)
     for one in [*result["interactions"], *result["accuracy"]]:
         print(f"{one['verdict']:14} {one['text']}")
-        for check in one["checks"]:
-            shown = check["evidence"]
+        for check in one["tests"]:
+            shown = check["estimate"]
             ends = f"[{shown['low']:+.4f}, {shown['high']:+.4f}]" if shown["low"] is not None else ""
-            print(f"{'':14} {check['what']}: {shown['value']:+.4f} {ends} p {check['p_holm']:.3f} ({shown['over']})")
+            print(f"{'':14} {check['what']}: {shown['mean']:+.4f} {ends} p {check['p_holm']:.3f} ({shown['method']})")
 
 
 def read(options: Options, arm: Arm, fraction: float) -> dict[int, trained.Network]:

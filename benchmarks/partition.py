@@ -87,7 +87,7 @@ def measure_all(runs: list[str], path: Path, split: str, points: int) -> dict[st
         "models": len(dataset),
         "segmentations": sum(len(p) for p in people),
         "points": points,
-        "interval": "95 % percentile bootstrap over models",
+        "interval": "95 % t over models",
         "rows": rows,
         "differences": differences,
     }
@@ -119,14 +119,14 @@ def table(result: dict[str, Any]) -> Table:
         made.add_row(j, row["name"], f"{row['parts']:.1f}", bounds(row["rand"]), bounds(row["adjusted"]), "")
     made.add_section()
     for d in result["differences"]:
-        rand, adjusted = (bounds(d[key], "difference", "+.3f") for key in ("rand", "adjusted"))
+        rand, adjusted = (bounds(d[key], "+.3f") for key in ("rand", "adjusted"))
         made.add_row(str(d["J"]), f"{d['first']} minus {d['second']}", "", rand, adjusted, f"{d['rand']['p']:.4f}")
     return made
 
 
-def bounds(value: dict[str, float], key: str = "mean", form: str = ".3f") -> str:
+def bounds(value: dict[str, float], form: str = ".3f") -> str:
     """Return a number with its interval; the backslash keeps rich from reading the bracket."""
-    return f"{value[key]:{form}} \\[{value['low']:{form}}, {value['high']:{form}}]"
+    return f"{value['mean']:{form}} \\[{value['low']:{form}}, {value['high']:{form}}]"
 
 
 if __name__ == "__main__":

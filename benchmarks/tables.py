@@ -144,7 +144,7 @@ def signed(difference: Result | None) -> str:
     if not difference:
         return ""
     low, high = (100 * difference[end] for end in ("low", "high"))
-    return f"{100 * difference['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"{100 * difference['mean']:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def pretext() -> str:
@@ -277,12 +277,12 @@ STARTS = {
 }
 
 
-def interval(evidence: Result, scale: float = 1.0, digits: int = 3, sign: str = "") -> str:
+def interval(estimate: Result, scale: float = 1.0, digits: int = 3, sign: str = "") -> str:
     """Return a value with its interval where it has one."""
-    value = f"{scale * evidence['value']:{sign}.{digits}f}"
-    if evidence["low"] is None:
+    value = f"{scale * estimate['mean']:{sign}.{digits}f}"
+    if estimate["low"] is None:
         return value
-    return f"{value} [{scale * evidence['low']:{sign}.{digits}f}, {scale * evidence['high']:{sign}.{digits}f}]"
+    return f"{value} [{scale * estimate['low']:{sign}.{digits}f}, {scale * estimate['high']:{sign}.{digits}f}]"
 
 
 def study() -> str:

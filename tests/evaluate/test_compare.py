@@ -51,9 +51,9 @@ def test_compare_evaluations__single_runs_by_mcnemar_and_holm() -> None:
     result = compare_evaluations(runs, ["a", "b", "c"])
     right = [np.array(r.scores[0].repeats[0].predictions) == TRUTH for r in runs]
     raw = [stats.mcnemar(right[i], right[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
-    assert [p.paired.p for p in result.pairs] == pytest.approx(raw)
+    assert [p.difference.p for p in result.pairs] == pytest.approx(raw)
     assert [p.p_holm for p in result.pairs] == pytest.approx(stats.holm(raw))
-    assert result.pairs[0].paired.difference == pytest.approx(right[0].mean() - right[1].mean())
+    assert result.pairs[0].difference.mean == pytest.approx(right[0].mean() - right[1].mean())
     assert [row.untrained for row in result.rows] == [0.25] * 3  # class 0 for all: 25 of 100
 
 
@@ -62,9 +62,9 @@ def test_compare_evaluations__seeds_of_one_recipe_are_one_group() -> None:
     result = compare_evaluations(runs, ["good"] * 3 + ["bad"] * 3)
     assert [row.group for row in result.rows] == ["good", "bad"]
     means = [r.scores[0].accuracy.mean for r in runs[:3]]
-    assert result.rows[0].accuracy == stats.mean_interval(means)
+    assert result.rows[0].accuracy == stats.mean_interval(means, over="runs")
     [pair] = result.pairs
-    assert "mean of 3 and 3 runs" in pair.paired.test
+    assert "mean of 3 and 3 runs" in pair.difference.method
     assert pair.p_holm < 0.001
 
 

@@ -41,17 +41,17 @@ def test_profile__by_hand() -> None:
     found = profile(_table([FIRST, SECOND]), ProfileConfig(salient=0.15))
     assert found.effect == pytest.approx(3.5)
     each = np.array([1.0, 7 / 6, 5.0])  # means over two clouds of 2, 4/3, 10 and 0, 1, 0
-    np.testing.assert_allclose([band.value for band in found.share_of_effect], each / 3.5)
-    np.testing.assert_allclose([band.value for band in found.share_of_mean], each / each.mean())
-    np.testing.assert_allclose([band.value for band in found.positive], [1.5, 3.5, 0.0])
-    np.testing.assert_allclose([band.value for band in found.negative], [-1.0, 0.0, -5.0])
-    np.testing.assert_allclose([band.value for band in found.salient], [1.0, 1.0, 0.5])
+    np.testing.assert_allclose([band.mean for band in found.share_of_effect], each / 3.5)
+    np.testing.assert_allclose([band.mean for band in found.share_of_mean], each / each.mean())
+    np.testing.assert_allclose([band.mean for band in found.positive], [1.5, 3.5, 0.0])
+    np.testing.assert_allclose([band.mean for band in found.negative], [-1.0, 0.0, -5.0])
+    np.testing.assert_allclose([band.mean for band in found.salient], [1.0, 1.0, 0.5])
     assert (
         (found.low_orders, found.high_orders) == ((1, 1), (3, 3)) == (strength.low_orders(3), strength.high_orders(3))
     )
     assert found.low == found.share_of_effect[0]
     assert found.high == found.share_of_effect[2]
-    assert found.accuracy.value == 0.5
+    assert found.accuracy.mean == 0.5
 
 
 def test_profile__interval_covers_as_often_as_it_says() -> None:
@@ -76,9 +76,9 @@ def test_profile__one_cloud_has_no_interval() -> None:
 def test_profile__other_ranges_and_display() -> None:
     config = ProfileConfig(low=(1, 2), high=(2, 3), display="share_of_mean")
     found = profile(_table([FIRST, SECOND]), config)
-    bands = [band.value for band in found.share_of_mean]
-    assert found.low.value == pytest.approx(sum(bands[:2]) / 2)
-    assert found.high.value == pytest.approx(sum(bands[1:]) / 2)
+    bands = [band.mean for band in found.share_of_mean]
+    assert found.low.mean == pytest.approx(sum(bands[:2]) / 2)
+    assert found.high.mean == pytest.approx(sum(bands[1:]) / 2)
     with pytest.raises(SettingError, match="high must end at 3, the number of regions"):
         profile(_table([FIRST]), ProfileConfig(high=(2, 4)))
     with pytest.raises(ValueError, match="low must be two rising orders"):
@@ -87,8 +87,8 @@ def test_profile__other_ranges_and_display() -> None:
 
 def test_profile__a_network_that_no_region_moves_has_no_strength() -> None:
     found = profile(_table([[2.0] + 7 * [0.0]] * 3))
-    assert [band.value for band in found.share_of_effect] == [0.0, 0.0, 0.0]
-    assert found.high.value == 0
+    assert [band.mean for band in found.share_of_effect] == [0.0, 0.0, 0.0]
+    assert found.high.mean == 0
 
 
 def test_compare__a_network_with_itself_differs_in_nothing_and_pairs_narrow_the_interval() -> None:
@@ -96,7 +96,7 @@ def test_compare__a_network_with_itself_differs_in_nothing_and_pairs_narrow_the_
     rows = generator.normal(size=(30, 8))
     a = _table(rows.tolist())
     same = compare(a, _table(rows.tolist(), "b"))
-    assert all((band.value, band.low, band.high) == (0, 0, 0) for band in same.share_of_effect)
+    assert all((band.mean, band.low, band.high) == (0, 0, 0) for band in same.share_of_effect)
     near = compare(a, _table((rows * 1.001 + 0.001 * generator.normal(size=rows.shape)).tolist(), "b"))
     alone = profile(a).high
     assert near.high.high is not None

@@ -3,25 +3,25 @@
 import numpy as np
 import pytest
 
-from pointssl.ops.stats import Paired
+from pointssl.ops.stats import Estimate
 from pointssl.show.run import curves, maps, scores
-from pointssl.show.run.scores import Bounded, Comparison
+from pointssl.show.run.scores import Comparison
 
 
-def _comparison(difference: Paired | None = None, task: str = "Linear SVM") -> Comparison:
+def _comparison(difference: Estimate | None = None, task: str = "Linear SVM") -> Comparison:
     return Comparison(
         protocol="svm-cv",
         task=task,
         data="shapes",
-        trained=Bounded(mean=0.655, low=0.60, high=0.71),
-        untrained=Bounded(mean=0.518, low=0.46, high=0.57),
+        trained=Estimate(mean=0.655, low=0.60, high=0.71),
+        untrained=Estimate(mean=0.518, low=0.46, high=0.57),
         difference=difference,
         detail="C by cross-validation",
     )
 
 
-def _gain(low: float, high: float) -> Paired:
-    return Paired(difference=(low + high) / 2, low=low, high=high, p=0.0004, test="by hand")
+def _gain(low: float, high: float) -> Estimate:
+    return Estimate(mean=(low + high) / 2, low=low, high=high, p=0.0004, method="by hand")
 
 
 def test_curves_picture__draws_what_was_logged_and_the_likelihood_once() -> None:
@@ -87,7 +87,7 @@ def test_scores_table__prints_intervals_and_differences() -> None:
 
 
 def test_scores_table__untrained_not_measured() -> None:
-    alone = Comparison(protocol="x", task="x", data="d", trained=Bounded(mean=0.5))
+    alone = Comparison(protocol="x", task="x", data="d", trained=Estimate(mean=0.5))
     assert scores.scores_table([alone]).count("–") == 3
 
 
@@ -100,7 +100,7 @@ def test_headline__claims_only_what_the_interval_allows(bounds: tuple[float, flo
 
 
 def test_headline__says_when_the_twin_was_not_measured() -> None:
-    alone = Comparison(protocol="x", task="kNN", data="d", trained=Bounded(mean=0.5))
+    alone = Comparison(protocol="x", task="kNN", data="d", trained=Estimate(mean=0.5))
     assert "untrained network was not measured" in scores.headline(alone)
 
 

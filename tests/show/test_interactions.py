@@ -22,8 +22,8 @@ def test_study__of_two_networks(tables: list[InteractionTable]) -> None:
     found = page.study(tables)
     assert [one.network for one in found.profiles] == ["scratch", "pre & trained"]
     [difference] = found.differences
-    expected = found.profiles[1].high.value - found.profiles[0].high.value
-    assert difference.high.value == pytest.approx(expected)
+    expected = found.profiles[1].high.mean - found.profiles[0].high.mean
+    assert difference.high.mean == pytest.approx(expected)
     for singles, orders in ((found.low, found.profiles[0].low_orders), (found.high, found.profiles[0].high_orders)):
         gaps = [abs(abs(one.interaction[0]) - abs(one.interaction[1])) for one in singles]
         assert gaps == sorted(gaps, reverse=True)
@@ -45,8 +45,8 @@ def test_write__page_and_json_say_the_same(tables: list[InteractionTable], tmp_p
     found = page.study(tables)
     html = page.write(found, tmp_path).read_text(encoding="utf-8")
     kept = json.loads((tmp_path / "interactions.json").read_text(encoding="utf-8"))
-    high = kept["profiles"][0]["high"]["value"]
-    assert high == pytest.approx(found.profiles[0].high.value)
+    high = kept["profiles"][0]["high"]["mean"]
+    assert high == pytest.approx(found.profiles[0].high.mean)
     assert f"{high:.3f}" in html
     assert "pre &amp; trained − scratch" in html
     assert not re.search(r'(?:src|href)="https?:', html)

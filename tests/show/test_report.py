@@ -85,7 +85,7 @@ def test_read_comparisons__shows_scores_of_these_weights_only(run: Path) -> None
         assert [(one.task, one.data) for one in lines] == [("Linear SVM, C by cross-validation", "toy")]
         assert (lines[0].trained.mean, lines[0].untrained.mean if lines[0].untrained else None) == (0.85, 0.60)
         assert lines[0].difference is not None
-        assert lines[0].difference.difference == pytest.approx(0.25)
+        assert lines[0].difference.mean == pytest.approx(0.25)
         assert "McNemar" in lines[0].detail
         assert notes == ["toy: seen before.", "toy, few-shot-a was left out: too few clouds."]
         panel = panels.worth(lines, notes, "evaluate it")

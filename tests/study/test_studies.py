@@ -81,11 +81,11 @@ def test_pretraining__figures_are_those_of_the_networks(done: tuple[Path, study.
     assert [one.name for one in found.groups] == ["scratch", "parae"]
     scratch, arm = found.groups
     [gap] = found.contrasts
-    assert gap.high.value == pytest.approx(arm.high.value - scratch.high.value)
+    assert gap.high.mean == pytest.approx(arm.high.mean - scratch.high.mean)
     assert gap.accuracy.per_seed == pytest.approx(
         np.subtract(arm.accuracy.per_seed, scratch.accuracy.per_seed).tolist()
     )
-    assert gap.high.over == "seeds and clouds"
+    assert gap.high.method == "seeds and clouds"
     accuracies = [
         json.loads((out / "runs" / name / "scores.json").read_text(encoding="utf-8"))["accuracy"] for name in arm.runs
     ]
@@ -174,7 +174,7 @@ def test_transfer__all_three_protocols(runs: list[Path], done: tuple[Path, study
         ("B: boxes/3", "1-NN"),
     ]
     for one in found.transfers:
-        assert one.difference.value == pytest.approx(one.accuracy - one.accuracy_less)
+        assert one.difference.mean == pytest.approx(one.accuracy - one.accuracy_less)
     assert [(one.name, one.orders) for one in found.recurrences] == [
         (name, orders) for name in ("scratch", "parae") for orders in ((1, 1), (5, 5))
     ]
@@ -201,7 +201,7 @@ def test_one_seed__decides_nothing_and_says_so(runs: list[Path], done: tuple[Pat
     found = study.pretraining(DATA, runs, out, config(seeds=(0,)))
     assert found.verdict == "undecided"
     assert any("One seed" in note for note in found.notes)
-    assert found.contrasts[0].high.over == "clouds alone"
+    assert found.contrasts[0].high.method == "clouds alone"
 
 
 def test_runs__fewer_than_seeds_is_said(runs: list[Path], done: tuple[Path, study.Study]) -> None:

@@ -25,7 +25,7 @@ from pointssl.evaluate.record import Evaluation
 from pointssl.evaluate.suite import DEFAULT, checked, evaluate
 from pointssl.evaluate.table import accuracy, difference, p_value, percent
 from pointssl.ops import stats
-from pointssl.ops.stats import Estimate, Paired
+from pointssl.ops.stats import Estimate
 from pointssl.runs import checkpoint
 from pointssl.runs.config import to_json
 
@@ -39,7 +39,7 @@ class Row:
     protocol: str
     accuracy: Estimate
     """Over the runs of the group, each with its mean over evaluation seeds; a single run has no interval."""
-    test_interval: tuple[float, float] | None
+    test_interval: Estimate | None
     """95 % Wilson interval of the mean over the test clouds."""
     untrained: float | None
     """Mean accuracy of the same networks untrained."""
@@ -52,7 +52,7 @@ class Pair:
     protocol: str
     first: str
     second: str
-    paired: Paired
+    difference: Estimate
     p_holm: float
     """p corrected for all pairs of this protocol."""
 
@@ -165,14 +165,14 @@ def tables(comparison: Comparison) -> list[Table]:
         pairs.add_column(name, justify="right" if name in ("first - second", "p") else "left")
     for pair in comparison.pairs:
         groups = escape(pair.first), escape(pair.second)
-        pairs.add_row(pair.protocol, *groups, escape(difference(pair.paired)), p_value(pair.p_holm))
+        pairs.add_row(pair.protocol, *groups, escape(difference(pair.difference)), p_value(pair.p_holm))
     return [scores, pairs]
 
 
 def _row(name: str, members: list[Evaluation], protocol: str) -> Row:
     means = [s.accuracy.mean for m in members if (s := m.score(protocol, "pretrained")) is not None]
     twins = [s.accuracy.mean for m in members if (s := m.score(protocol, "untrained")) is not None]
-    accuracy = stats.mean_interval(means)
+    accuracy = stats.mean_interval(means, over="runs")
     shared = _correct(members[0], protocol) is not None
     return Row(
         group=name,
@@ -188,14 +188,14 @@ def _pairs(groups: dict[str, list[Evaluation]], protocol: str) -> list[Pair]:
     """Compare every two groups, and correct the p-values for having done so."""
     made = []
     for (first, ours), (second, theirs) in itertools.combinations(groups.items(), 2):
-        paired = _paired(ours, theirs, protocol)
-        if paired is not None:
-            made.append(Pair(protocol=protocol, first=first, second=second, paired=paired, p_holm=paired.p))
-    corrected = stats.holm([pair.paired.p for pair in made])
+        found = _paired(ours, theirs, protocol)
+        if found is not None:
+            made.append(Pair(protocol=protocol, first=first, second=second, difference=found, p_holm=found.p or 0.0))
+    corrected = stats.holm([pair.p_holm for pair in made])
     return [replace(pair, p_holm=p) for pair, p in zip(made, corrected, strict=True)]
 
 
-def _paired(ours: list[Evaluation], theirs: list[Evaluation], protocol: str) -> Paired | None:
+def _paired(ours: list[Evaluation], theirs: list[Evaluation], protocol: str) -> Estimate | None:
     """Pair two groups by test cloud; single runs by whatever they share."""
     if len(ours) == len(theirs) == 1:
         a, b = ours[0].score(protocol, "pretrained"), theirs[0].score(protocol, "pretrained")
@@ -203,9 +203,8 @@ def _paired(ours: list[Evaluation], theirs: list[Evaluation], protocol: str) -> 
     right = [[c for m in group if (c := _correct(m, protocol)) is not None] for group in (ours, theirs)]
     if not right[0] or not right[1]:
         return None
-    paired = stats.paired_permutation(np.mean(right[0], axis=0), np.mean(right[1], axis=0))
-    test = f"{paired.test.replace('pairs', 'test clouds')}, mean of {len(ours)} and {len(theirs)} runs"
-    return replace(paired, test=test)
+    paired = stats.paired_permutation(np.mean(right[0], axis=0), np.mean(right[1], axis=0), over="test clouds")
+    return replace(paired, method=f"{paired.method}, mean of {len(ours)} and {len(theirs)} runs")
 
 
 def _correct(evaluation: Evaluation, protocol: str) -> Float64[np.ndarray, " t"] | None:

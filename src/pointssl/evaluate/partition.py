@@ -23,7 +23,7 @@ from pointssl.data.batches import shuffled, unit_sphere
 from pointssl.data.cloud import Dataset
 from pointssl.methods import ParAE
 from pointssl.ops import stats
-from pointssl.ops.stats import Estimate, Paired
+from pointssl.ops.stats import Estimate
 
 Parts = Int64[np.ndarray, " n"]
 Segmenter = Callable[[Float32[np.ndarray, "n 3"]], Parts]
@@ -35,7 +35,7 @@ class Agreement:
 
     name: str
     rand: Estimate
-    """Mean over models of the mean over people; 95 % bootstrap interval over models."""
+    """Mean over models of the mean over people; 95 % t-interval over models."""
     adjusted: Estimate
     parts: float
     """Mean number of parts that have points."""
@@ -154,13 +154,13 @@ def drawn_points(
     return unit_sphere(xyz[order][None])[0], people[:, order]
 
 
-def compare(a: Agreement, b: Agreement) -> tuple[Paired, Paired]:
+def compare(a: Agreement, b: Agreement) -> tuple[Estimate, Estimate]:
     """Return a - b for both indices, paired over the models."""
     if len(a.rand_per_model) != len(b.rand_per_model):
         raise ValueError(f"{a.name} and {b.name} must be of the same models, got other numbers of them")
     return (
-        stats.paired_permutation(np.array(a.rand_per_model), np.array(b.rand_per_model)),
-        stats.paired_permutation(np.array(a.adjusted_per_model), np.array(b.adjusted_per_model)),
+        stats.paired_permutation(np.array(a.rand_per_model), np.array(b.rand_per_model), over="models"),
+        stats.paired_permutation(np.array(a.adjusted_per_model), np.array(b.adjusted_per_model), over="models"),
     )
 
 
@@ -168,8 +168,8 @@ def _agreement(name: str, indices: Sequence[tuple[float, float]], parts: float) 
     rand, adjusted = np.array(indices).T
     return Agreement(
         name=name,
-        rand=stats.bootstrap(rand),
-        adjusted=stats.bootstrap(adjusted),
+        rand=stats.mean_interval(rand, over="models"),
+        adjusted=stats.mean_interval(adjusted, over="models"),
         parts=parts,
         rand_per_model=tuple(rand.tolist()),
         adjusted_per_model=tuple(adjusted.tolist()),

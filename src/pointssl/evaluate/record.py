@@ -13,7 +13,7 @@ from pointssl import files
 from pointssl.errors import RunError
 from pointssl.evaluate.features import hash_of
 from pointssl.ops import stats
-from pointssl.ops.stats import Estimate, Paired
+from pointssl.ops.stats import Estimate
 
 Arm = Literal["pretrained", "untrained"]
 Predicted = NewType("Predicted", tuple[int, ...])
@@ -54,7 +54,7 @@ class Score:
     repeats: tuple[Repeat, ...]
     accuracy: Estimate
     """Mean over the repetitions, their spread and a 95 % t-interval."""
-    test_interval: tuple[float, float] | None
+    test_interval: Estimate | None
     """95 % Wilson interval of the mean accuracy over the test clouds; none where repetitions have other clouds each."""
 
 
@@ -109,7 +109,7 @@ class Evaluation:
 
 def score(protocol: str, arm: Arm, rule: str, over: str, n_train: int, n_test: int, repeats: list[Repeat]) -> Score:
     """Put repetitions together with their mean and intervals."""
-    accuracy = stats.mean_interval([r.accuracy for r in repeats])
+    accuracy = stats.mean_interval([r.accuracy for r in repeats], over=over)
     same_clouds = bool(repeats[0].predictions)
     return Score(
         protocol=protocol,
@@ -139,7 +139,7 @@ def repeat(
     )
 
 
-def gain(a: Score, b: Score, labels: tuple[int, ...]) -> Paired | None:
+def gain(a: Score, b: Score, labels: tuple[int, ...]) -> Estimate | None:
     """Return how much better `a` is than `b` and whether that is chance; None where they share nothing to pair.
 
     Scores on the same test clouds are paired cloud by cloud: with one repetition each by McNemar's exact test, with
@@ -147,15 +147,14 @@ def gain(a: Score, b: Score, labels: tuple[int, ...]) -> Paired | None:
     """
     if a.repeats[0].predictions and b.repeats[0].predictions:
         right_a, right_b = correctness(a, labels), correctness(b, labels)
-        paired = stats.paired_permutation(right_a, right_b)
+        paired = stats.paired_permutation(right_a, right_b, over="test clouds")
         if len(a.repeats) == len(b.repeats) == 1:
             p = stats.mcnemar(right_a > 0.5, right_b > 0.5)
-            return replace(paired, p=p, test=f"McNemar, exact, over {len(labels)} test clouds")
-        return replace(paired, test=paired.test.replace("pairs", "test clouds"))
+            return replace(paired, p=p, method=f"McNemar, exact, over {len(labels)} test clouds")
+        return paired
     if [r.seed for r in a.repeats] == [r.seed for r in b.repeats] and len(a.repeats) > 1:
         accuracies = [np.array([r.accuracy for r in s.repeats]) for s in (a, b)]
-        paired = stats.paired_permutation(accuracies[0], accuracies[1])
-        return replace(paired, test=paired.test.replace("pairs", a.over))
+        return stats.paired_permutation(accuracies[0], accuracies[1], over=a.over)
     return None
 
 

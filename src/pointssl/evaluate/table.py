@@ -4,7 +4,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pointssl.evaluate.record import Evaluation, Score, gain
-from pointssl.ops.stats import Estimate, Paired
+from pointssl.ops.stats import Estimate
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -22,7 +22,12 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         paired = gain(ours, twin, evaluation.test_labels) if ours and twin else None
         given = [str(s.n_train) for s in (ours, twin) if s is not None]
         table.add_row(
-            name, given[0], _cell(ours), _cell(twin), escape(difference(paired)), p_value(paired.p) if paired else ""
+            name,
+            given[0],
+            _cell(ours),
+            _cell(twin),
+            escape(difference(paired)),
+            p_value(paired.p) if paired else "",
         )
     for skipped in evaluation.skipped:
         table.add_row(skipped.protocol, "", "skipped", "", "", "")
@@ -47,28 +52,30 @@ def caption(evaluation: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def accuracy(estimate: Estimate, test_interval: tuple[float, float] | None) -> str:
+def accuracy(estimate: Estimate, test_interval: Estimate | None) -> str:
     """Return the mean in percent with both of its intervals."""
     text = percent(estimate.mean)
     if estimate.high is not None:
         text += f" ±{100 * (estimate.high - estimate.mean):.1f}"
-    if test_interval is not None:
-        text += f" [{percent(test_interval[0])}, {percent(test_interval[1])}]"
+    if test_interval is not None and test_interval.low is not None and test_interval.high is not None:
+        text += f" [{percent(test_interval.low)}, {percent(test_interval.high)}]"
     return text
 
 
-def difference(paired: Paired | None) -> str:
+def difference(paired: Estimate | None) -> str:
     """Return a difference in points with its interval."""
     if paired is None:
         return ""
-    text = f"{100 * paired.difference:+.1f}"
+    text = f"{100 * paired.mean:+.1f}"
     if paired.low is not None and paired.high is not None:
         text += f" [{100 * paired.low:+.1f}, {100 * paired.high:+.1f}]"
     return text
 
 
-def p_value(p: float) -> str:
-    """Return p with as many digits as make sense."""
+def p_value(p: float | None) -> str:
+    """Return p with as many digits as make sense; empty where nothing was tested."""
+    if p is None:
+        return ""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 

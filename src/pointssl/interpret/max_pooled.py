@@ -1,4 +1,4 @@
-"""All masked clouds of a max-pooled network from one pass over the points; the maths is in `ops/games/max_pool_coalitions.py`.
+"""All masked clouds of a max-pooled network from one pass over the points (`ops/games/max_pool_coalitions.py`).
 
 It is only used for a network that has a `backbone` whose pooled feature is a max, and a `head` behind it, and only
 after both ways agreed on the first cloud: what `forward` really does is never assumed.

@@ -16,10 +16,7 @@ from jaxtyping import Float64
 from pointssl.errors import SettingError
 from pointssl.interpret.table import InteractionTable, same_question
 from pointssl.ops.games import strength
-from pointssl.ops.stats import wilson
-
-RESAMPLES = 2000
-LEVEL = 0.95
+from pointssl.ops.stats import Estimate, bootstrap_weights, percentile_interval, wilson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +50,6 @@ class ProfileConfig:
         return low, high
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
-    """A value and its 95 % interval over clouds; no interval from one cloud."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """One network; tuples run over the orders 1 to n."""
@@ -69,24 +57,24 @@ class Profile:
     network: str
     clouds: int
     regions: int
-    accuracy: Band
+    accuracy: Estimate
     effect: float
     """Mean |v(all) - v(nothing)|, in the unit of the score."""
-    share_of_effect: tuple[Band, ...]
+    share_of_effect: tuple[Estimate, ...]
     """Display (a): mean |I| of the order over the mean effect."""
-    share_of_mean: tuple[Band, ...]
+    share_of_mean: tuple[Estimate, ...]
     """Display (b): mean |I| of the order over its mean over orders."""
-    positive: tuple[Band, ...]
+    positive: tuple[Estimate, ...]
     """Display (c): sum of the positive salient interactions of the order, mean over clouds."""
-    negative: tuple[Band, ...]
+    negative: tuple[Estimate, ...]
     """The same of the negative ones; at most 0."""
-    salient: tuple[Band, ...]
+    salient: tuple[Estimate, ...]
     """How many salient interactions of the order a cloud has."""
     low_orders: tuple[int, int]
     high_orders: tuple[int, int]
-    low: Band
+    low: Estimate
     """Mean strength of the low orders, in the display of the settings."""
-    high: Band
+    high: Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +83,11 @@ class Difference:
 
     network: str
     less: str
-    share_of_effect: tuple[Band, ...]
-    share_of_mean: tuple[Band, ...]
-    low: Band
-    high: Band
-    accuracy: Band
+    share_of_effect: tuple[Estimate, ...]
+    share_of_mean: tuple[Estimate, ...]
+    low: Estimate
+    high: Estimate
+    accuracy: Estimate
 
 
 def profile(table: InteractionTable, config: ProfileConfig | None = None) -> Profile:
@@ -109,22 +97,21 @@ def profile(table: InteractionTable, config: ProfileConfig | None = None) -> Pro
     n = table.settings.regions
     low, high = config.ranges(n)
     right = (table.predicted == table.label).astype(np.float64)
-    bounds = wilson(float(right.mean()), len(right))
     return Profile(
         network=table.network,
         clouds=len(right),
         regions=n,
-        accuracy=Band(float(right.mean()), *bounds),
+        accuracy=wilson(float(right.mean()), len(right)),
         effect=float(drawn.mean_effect[0]),
-        share_of_effect=_bands(drawn.share_of_effect),
-        share_of_mean=_bands(drawn.share_of_mean),
-        positive=_bands(drawn.positive),
-        negative=_bands(drawn.negative),
-        salient=_bands(drawn.salient),
+        share_of_effect=_intervals(drawn.share_of_effect),
+        share_of_mean=_intervals(drawn.share_of_mean),
+        positive=_intervals(drawn.positive),
+        negative=_intervals(drawn.negative),
+        salient=_intervals(drawn.salient),
         low_orders=low,
         high_orders=high,
-        low=_band(drawn.within(low)),
-        high=_band(drawn.within(high)),
+        low=percentile_interval(drawn.within(low)),
+        high=percentile_interval(drawn.within(high)),
     )
 
 
@@ -145,11 +132,11 @@ def compare(table: InteractionTable, less: InteractionTable, config: ProfileConf
     return Difference(
         network=table.network,
         less=less.network,
-        share_of_effect=_bands(a.share_of_effect - b.share_of_effect),
-        share_of_mean=_bands(a.share_of_mean - b.share_of_mean),
-        low=_band(a.within(low) - b.within(low)),
-        high=_band(a.within(high) - b.within(high)),
-        accuracy=_band(a.accuracy - b.accuracy),
+        share_of_effect=_intervals(a.share_of_effect - b.share_of_effect),
+        share_of_mean=_intervals(a.share_of_mean - b.share_of_mean),
+        low=percentile_interval(a.within(low) - b.within(low)),
+        high=percentile_interval(a.within(high) - b.within(high)),
+        accuracy=percentile_interval(a.accuracy - b.accuracy),
     )
 
 
@@ -159,7 +146,7 @@ class _Drawn:
     def __init__(self, table: InteractionTable, config: ProfileConfig) -> None:
         dividends, v = table.dividends(), table.values()
         self._display = config.display
-        weight = _resamples(len(v), config.seed)
+        weight = bootstrap_weights(len(v), config.seed)
         each = weight @ strength.mean_strength(dividends).numpy()
         self.mean_effect = weight @ strength.effect(v).numpy()
         # A network whose score no region moves has no strength at all, not one that is unknown.
@@ -179,21 +166,5 @@ class _Drawn:
         return mean
 
 
-def _resamples(clouds: int, seed: int) -> Float64[np.ndarray, "s m"]:
-    """Return weights of the clouds that sum to 1: equal ones first, then how often each was drawn."""
-    equal = np.full((1, clouds), 1 / clouds)
-    if clouds == 1:
-        return equal
-    drawn = np.random.default_rng(seed).multinomial(clouds, equal[0], size=RESAMPLES) / clouds
-    return np.concatenate([equal, drawn])
-
-
-def _band(values: Float64[np.ndarray, " s"]) -> Band:
-    if len(values) == 1:
-        return Band(float(values[0]))
-    low, high = np.quantile(values[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Band(float(values[0]), float(low), float(high))
-
-
-def _bands(values: Float64[np.ndarray, "s r"]) -> tuple[Band, ...]:
-    return tuple(_band(column) for column in values.T)
+def _intervals(values: Float64[np.ndarray, "s r"]) -> tuple[Estimate, ...]:
+    return tuple(percentile_interval(column) for column in values.T)

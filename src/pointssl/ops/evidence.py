@@ -18,9 +18,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64
 
-from pointssl.ops.stats import holm
+from pointssl.ops.stats import LEVEL, Estimate, holm, normal_quantile, percentile_interval, t_quantile
 
-LEVEL = 0.95
 PERMUTATIONS = 5040
 """Most rearrangements that are all tried; beyond, as many are drawn."""
 
@@ -28,27 +27,14 @@ Verdict = Literal["supported", "not supported", "undecided"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """A mean over seeds, its 95 % interval, and how often chance alone would lie as far from 0."""
-
-    value: float
-    low: float | None
-    high: float | None
-    p: float
-    over: Literal["seeds and clouds", "clouds alone"]
-    """What the interval covers; one seed says nothing of others."""
-    per_seed: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class HypothesisTest:
     """One figure that a claim speaks of, and the sign that it claims."""
 
     what: str
     claimed: Literal[-1, 1]
-    evidence: Evidence
+    estimate: Estimate
     p_holm: float
-    """p corrected for all comparisons of the study; equal to p before `corrected`."""
+    """p corrected for all comparisons of the study; equal to p before `holm_corrected`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +42,12 @@ class Claim:
     """A sentence, its tests, and what they say of it."""
 
     text: str
-    checks: tuple[Check, ...]
+    tests: tuple[HypothesisTest, ...]
     verdict: Verdict
 
 
-def over_seeds(values: Float64[np.ndarray, "k s"]) -> Evidence:
-    """Return the evidence of a figure.
+def seed_interval(values: Float64[np.ndarray, "k s"]) -> Estimate:
+    """Return a figure's mean over seeds and its interval over seeds and clouds; over clouds alone for one seed.
 
     Args:
         values: the figure of every seed (rows) for the clouds themselves (first column) and for every resample of them,
@@ -70,26 +56,27 @@ def over_seeds(values: Float64[np.ndarray, "k s"]) -> Evidence:
     seeds, draws = len(values), values.shape[1] - 1
     own, mean = values[:, 0], values.mean(axis=0)
     centre, listed = float(mean[0]), tuple(float(value) for value in own)
-    from_clouds = float(mean[1:].var(ddof=1)) if draws > 1 else 0.0
     if seeds == 1:
-        if draws < 2:
-            return Evidence(value=centre, low=None, high=None, p=1.0, over="clouds alone", per_seed=listed)
-        low, high = np.quantile(mean[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        tail = min(int((mean[1:] <= 0).sum()), int((mean[1:] >= 0).sum()))
-        p = min(1.0, 2 * (tail + 1) / (draws + 1))
-        return Evidence(value=centre, low=float(low), high=float(high), p=p, over="clouds alone", per_seed=listed)
+        found = percentile_interval(mean)
+        return replace(found, p=1.0 if found.p is None else found.p, method="clouds alone", per_seed=listed)
     from_seeds = float(own.var(ddof=1)) / seeds
+    from_clouds = float(mean[1:].var(ddof=1)) if draws > 1 else 0.0
     half = _half(from_seeds, from_clouds, seeds - 1, LEVEL)
-    p = _p(abs(centre), from_seeds, from_clouds, seeds - 1)
-    return Evidence(value=centre, low=centre - half, high=centre + half, p=p, over="seeds and clouds", per_seed=listed)
+    return Estimate(
+        mean=centre,
+        low=centre - half,
+        high=centre + half,
+        p=_p(abs(centre), from_seeds, from_clouds, seeds - 1),
+        method="seeds and clouds",
+        n=seeds,
+        std=float(own.std(ddof=1)),
+        per_seed=listed,
+    )
 
 
 def _half(from_seeds: float, from_clouds: float, degrees: int, level: float) -> float:
     """Return half the interval: that of the seeds (t) and that of the clouds (normal), added as squares."""
-    from scipy.special import ndtri, stdtrit
-
-    upper = (1 + level) / 2
-    return math.hypot(float(stdtrit(degrees, upper)) * from_seeds**0.5, float(ndtri(upper)) * from_clouds**0.5)
+    return math.hypot(t_quantile(float(degrees), level) * from_seeds**0.5, normal_quantile(level) * from_clouds**0.5)
 
 
 def _p(distance: float, from_seeds: float, from_clouds: float, degrees: int) -> float:
@@ -108,7 +95,7 @@ def _p(distance: float, from_seeds: float, from_clouds: float, degrees: int) -> 
 
 def association(
     x: Float64[np.ndarray, "k s i"], y: Float64[np.ndarray, "k s i"], *, together: bool, seed: int = 0
-) -> Evidence:
+) -> Estimate:
     """Return Spearman's rho of x and y over items, as a mean over seeds; figures that do not move have rho 0.
 
     Its p is the larger of the interval's and that of rearranged items.
@@ -120,33 +107,33 @@ def association(
             each seed's by themselves (items are trainings).
         seed: decides which rearrangements are drawn where they are too many.
     """
-    found = over_seeds(_rho(x, y))
+    found = seed_interval(_rho(x, y))
     low, high = (None if end is None else float(np.clip(end, -1, 1)) for end in (found.low, found.high))
-    p = max(found.p, _rearranged(x[:, 0], y[:, 0], together=together, seed=seed))
+    p = max(_p_of(found), _rearranged(x[:, 0], y[:, 0], together=together, seed=seed))
     return replace(found, low=low, high=high, p=p)
 
 
-def checked(what: str, claimed: Literal[-1, 1], evidence: Evidence) -> Check:
+def hypothesis(what: str, claimed: Literal[-1, 1], estimate: Estimate) -> HypothesisTest:
     """Return a test that is not corrected yet."""
-    return Check(what=what, claimed=claimed, evidence=evidence, p_holm=evidence.p)
+    return HypothesisTest(what=what, claimed=claimed, estimate=estimate, p_holm=_p_of(estimate))
 
 
-def corrected(claims: Sequence[tuple[str, Sequence[Check]]]) -> tuple[Claim, ...]:
+def holm_corrected(claims: Sequence[tuple[str, Sequence[HypothesisTest]]]) -> tuple[Claim, ...]:
     """Return the claims with their verdicts, all their tests corrected together."""
-    p = iter(holm([one.evidence.p for _, tests in claims for one in tests]))
+    p = iter(holm([_p_of(one.estimate) for _, tests in claims for one in tests]))
     made = []
     for text, tests in claims:
         ready = tuple(replace(one, p_holm=next(p)) for one in tests)
-        made.append(Claim(text=text, checks=ready, verdict=verdict_of(ready)))
+        made.append(Claim(text=text, tests=ready, verdict=verdict_of(ready)))
     return tuple(made)
 
 
-def verdict_of(tests: Sequence[Check]) -> Verdict:
+def verdict_of(tests: Sequence[HypothesisTest]) -> Verdict:
     """Supported: every test says so; not supported: any says the opposite; undecided: all else.
 
     A test says something when its interval leaves out 0, also after correction, and more than one seed was trained.
     """
-    signs = [_says(one) for one in tests]
+    signs = [_shows(one) for one in tests]
     if signs and all(sign == one.claimed for sign, one in zip(signs, tests, strict=True)):
         return "supported"
     return "not supported" if any(sign == -one.claimed for sign, one in zip(signs, tests, strict=True)) else "undecided"
@@ -159,12 +146,14 @@ def together(verdicts: Sequence[Verdict]) -> Verdict:
     return "not supported" if "not supported" in verdicts else "undecided"
 
 
-def _says(one: Check) -> int:
+def _shows(one: HypothesisTest) -> int:
     """Return the sign that a test shows, 0 where it shows none."""
-    found = one.evidence
-    if found.low is None or found.high is None or found.over == "clouds alone" or one.p_holm >= 1 - LEVEL:
-        return 0
-    return 1 if found.low > 0 else -1 if found.high < 0 else 0
+    return one.estimate.sign if one.estimate.n > 1 and one.p_holm < 1 - LEVEL else 0
+
+
+def _p_of(found: Estimate) -> float:
+    assert found.p is not None
+    return found.p
 
 
 def _rho(x: Float64[np.ndarray, "... i"], y: Float64[np.ndarray, "... i"]) -> Float64[np.ndarray, "..."]:

@@ -1,7 +1,8 @@
-"""How sure are we of a mean, and do two encoders really differ?
+"""How sure are we of a figure, and is a difference more than chance?
 
-Intervals over seeds assume a t distribution of the seed means; intervals over test clouds are Wilson's (for one
-accuracy) or a percentile bootstrap. Two encoders that saw the same test clouds are compared cloud by cloud.
+One type holds every figure with its interval. Intervals of a few repetitions (seeds, episodes, paired clouds) are
+Student's t; that of one accuracy over its test clouds is Wilson's; that of any other figure of clouds is the percentile
+bootstrap, with one set of draws for all that is to be compared. Figures of several trainings: `ops/evidence.py`.
 
 Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 1927; Q. McNemar,
 "Note on the sampling error of the difference between correlated proportions or percentages", Psychometrika 1947;
@@ -18,79 +19,99 @@ from jaxtyping import Bool, Float64, Num
 
 Sample = Num[np.ndarray, " n"]
 
+LEVEL = 0.95
+"""Confidence of every interval."""
+RESAMPLES = 2000
+"""How often clouds are drawn again."""
 EXACT_SIGNS = 14
 """Up to this many differing pairs all sign patterns are counted; beyond, they are sampled."""
+SIGNS = 10_000
+"""How many sign patterns are sampled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A mean, the spread of what it is the mean of, and an interval that one value alone cannot have."""
+    """A figure and its 95 % interval, which one value alone cannot have."""
 
     mean: float
-    std: float | None
-    """Sample standard deviation (divided by n - 1)."""
-    low: float | None
-    high: float | None
-    n: int
+    """The figure: a mean, or what a mean of clouds leads to, such as a ratio of two means."""
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    """How often chance alone would lie at least as far from 0; None where 0 is not asked about."""
+    method: str = ""
+    """Where interval and p come from, and over what."""
+    n: int = 1
+    """How many values it is the mean of."""
+    std: float | None = None
+    """Their standard deviation (divided by n - 1)."""
+    per_seed: tuple[float, ...] = ()
+    """The figure of every seed, where it is a mean over seeds."""
+
+    @property
+    def sign(self) -> int:
+        """On which side of 0 the whole interval lies: 1, -1, or 0 where it holds 0 or there is none."""
+        if self.low is None or self.high is None:
+            return 0
+        return int(self.low > 0) - int(self.high < 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paired:
-    """The mean of a - b over pairs, its interval, and how often chance alone would differ at least as much."""
-
-    difference: float
-    low: float | None
-    high: float | None
-    p: float
-    test: str
-    """Which test gave `p`, and over what."""
-
-
-def mean_interval(values: Sequence[float], *, level: float = 0.95) -> Estimate:
-    """Return mean and t-interval of a few repetitions (seeds, subsets, folds)."""
-    if not values:
+def mean_interval(values: Sequence[float] | Sample, *, over: str = "values") -> Estimate:
+    """Return mean and t-interval of repetitions (seeds, subsets, folds, clouds); `over` names them."""
+    if len(values) == 0:
         raise ValueError("values must hold at least one number, got none")
     sample = np.asarray(values, dtype=np.float64)
-    mean = float(sample.mean())
-    if len(sample) == 1:
-        return Estimate(mean=mean, std=None, low=None, high=None, n=1)
+    mean, n = float(sample.mean()), len(sample)
+    if n == 1:
+        return Estimate(mean=mean, method=f"one of {over}")
     std = float(sample.std(ddof=1))
-    half = _t_quantile(level, len(sample) - 1) * std / math.sqrt(len(sample))
-    return Estimate(mean=mean, std=std, low=mean - half, high=mean + half, n=len(sample))
+    half = t_quantile(float(n - 1)) * std / math.sqrt(n)
+    return Estimate(mean=mean, low=mean - half, high=mean + half, std=std, n=n, method=f"t over {n} {over}")
 
 
-def wilson(share: float, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Return the interval of a proportion `share` seen in `n` trials; never leaves [0, 1]."""
+def wilson(share: float, n: int) -> Estimate:
+    """Return a proportion `share` seen in `n` trials with an interval that never leaves [0, 1]."""
     if not 0 <= share <= 1:
         raise ValueError(f"share must be in [0, 1], got {share}")
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
-    from scipy.special import ndtri
-
-    z = float(ndtri((1 + level) / 2))
+    z = normal_quantile()
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Estimate(mean=share, low=low, high=high, n=n, method=f"Wilson, {n} clouds")
 
 
-def bootstrap(values: Sample, *, resamples: int = 10_000, seed: int = 0, level: float = 0.95) -> Estimate:
-    """Return mean and percentile interval under resampling of `values` (clouds, models) with replacement."""
-    if len(values) == 0:
-        raise ValueError("values must hold at least one number, got none")
-    sample = values.astype(np.float64)
-    mean = float(sample.mean())
-    if len(sample) == 1:
-        return Estimate(mean=mean, std=None, low=None, high=None, n=1)
-    generator = np.random.default_rng(seed)
-    block = max(1, 2_000_000 // len(sample))  # 16 MB of indices at a time
-    means = np.concatenate(
-        [
-            sample[generator.integers(len(sample), size=(min(block, resamples - start), len(sample)))].mean(axis=1)
-            for start in range(0, resamples, block)
-        ]
-    )
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(mean=mean, std=float(sample.std(ddof=1)), low=float(low), high=float(high), n=len(sample))
+def bootstrap_weights(clouds: int, seed: int) -> Float64[np.ndarray, "s m"]:
+    """Return weights of the clouds that sum to 1: equal ones first, then how often each was drawn.
+
+    Weights times a figure per cloud give its mean and its resampled means. The same seed gives the same draws, so that
+    figures of several networks are paired cloud by cloud. One cloud has no resamples.
+    """
+    equal = np.full((1, clouds), 1 / clouds)
+    if clouds == 1:
+        return equal
+    drawn = np.random.default_rng(seed).integers(clouds, size=(RESAMPLES, clouds))
+    drawn += clouds * np.arange(RESAMPLES)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=RESAMPLES * clouds).reshape(RESAMPLES, clouds)
+    return np.concatenate([equal, counts / clouds])
+
+
+def resampled_means(values: Sample, seed: int) -> Float64[np.ndarray, " s"]:
+    """Return the mean of `values` over clouds, then that of each resample of them."""
+    means: Float64[np.ndarray, " s"] = bootstrap_weights(len(values), seed) @ values.astype(np.float64)
+    return means
+
+
+def percentile_interval(resampled: Float64[np.ndarray, " s"], *, over: str = "clouds") -> Estimate:
+    """Return the first value, which is that of the clouds themselves, with the bootstrap interval of all others."""
+    mean, draws = float(resampled[0]), resampled[1:]
+    if not len(draws):
+        return Estimate(mean=mean, method=f"one of {over}")
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    tail = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
+    p = min(1.0, 2 * (tail + 1) / (len(draws) + 1))
+    return Estimate(mean=mean, low=float(low), high=float(high), p=p, method=f"bootstrap over {over}")
 
 
 def mcnemar(a: Bool[np.ndarray, " n"], b: Bool[np.ndarray, " n"]) -> float:
@@ -102,41 +123,33 @@ def mcnemar(a: Bool[np.ndarray, " n"], b: Bool[np.ndarray, " n"]) -> float:
     return min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5))) if only_a + only_b else 1.0
 
 
-def paired_t(a: Sample, b: Sample, *, level: float = 0.95) -> Paired:
-    """Compare two arms over the same seeds; needs at least two."""
-    if len(a) < 2:
-        raise ValueError(f"a paired t-test needs at least 2 pairs, got {len(a)}")
-    from scipy.special import stdtr
+def paired_permutation(a: Sample, b: Sample, *, seed: int = 0, over: str = "pairs") -> Estimate:
+    """Return a - b over the same clouds or episodes: p by flipping its signs, a t-interval; `over` names the pairs.
 
-    estimate = mean_interval([float(d) for d in a.astype(np.float64) - b.astype(np.float64)], level=level)
-    if not estimate.std:  # all differences equal: the statistic is 0/0 or infinite
-        p = 1.0 if estimate.mean == 0 else 0.0
-    else:
-        t = abs(estimate.mean) / (estimate.std / math.sqrt(estimate.n))
-        p = 2 * float(stdtr(estimate.n - 1, -t))
-    test = f"paired t over {estimate.n} pairs"
-    return Paired(difference=estimate.mean, low=estimate.low, high=estimate.high, p=p, test=test)
-
-
-def paired_permutation(a: Sample, b: Sample, *, resamples: int = 10_000, seed: int = 0) -> Paired:
-    """Compare two arms over the same clouds by flipping signs of a - b; the interval is a bootstrap over the pairs.
-
-    With right/wrong (1/0) values this is McNemar's exact test up to sampling.
+    With right/wrong (1/0) values p is McNemar's exact one up to sampling.
     """
     difference = a.astype(np.float64) - b.astype(np.float64)
-    estimate = bootstrap(difference, resamples=resamples, seed=seed)
+    found = mean_interval(difference, over=over)
     moving = difference[difference != 0]  # a zero keeps its value under any sign
     if len(moving) <= EXACT_SIGNS:
-        p, test = _all_signs(moving), f"exact sign flips over {len(difference)} pairs"
+        p, test = _all_signs(moving), "exact sign flips"
     else:
         generator = np.random.default_rng(seed)
         observed, at_least, block = abs(moving.sum()), 0, max(1, 2_000_000 // len(moving))
-        for start in range(0, resamples, block):
-            signs = generator.integers(2, size=(min(block, resamples - start), len(moving))) * 2.0 - 1
+        for start in range(0, SIGNS, block):
+            signs = generator.integers(2, size=(min(block, SIGNS - start), len(moving))) * 2.0 - 1
             at_least += int((np.abs(signs @ moving) >= observed - 1e-9).sum())
         # The observed pattern is one of the possible ones, so p is never 0.
-        p, test = (at_least + 1) / (resamples + 1), f"{resamples:,} random sign flips over {len(difference)} pairs"
-    return Paired(difference=estimate.mean, low=estimate.low, high=estimate.high, p=p, test=test)
+        p, test = (at_least + 1) / (SIGNS + 1), f"{SIGNS:,} random sign flips"
+    return Estimate(
+        mean=found.mean,
+        low=found.low,
+        high=found.high,
+        std=found.std,
+        n=found.n,
+        p=p,
+        method=f"{test} over {len(difference)} {over}",
+    )
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -149,20 +162,18 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def rank_correlation(a: Sample, b: Sample) -> tuple[float, float]:
-    """Return Spearman's rho and its two-sided p; a constant input has no ranks and raises ValueError."""
-    if len(a) < 3 or a.min() == a.max() or b.min() == b.max():
-        raise ValueError("rank correlation needs at least 3 pairs and values that differ")
-    from scipy.stats import spearmanr
-
-    result = spearmanr(a, b)
-    return float(result.statistic), float(result.pvalue)
-
-
-def _t_quantile(level: float, degrees: int) -> float:
+def t_quantile(degrees: float, level: float = LEVEL) -> float:
+    """Return the two-sided quantile of Student's t."""
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, (1 + level) / 2))
+
+
+def normal_quantile(level: float = LEVEL) -> float:
+    """Return the two-sided quantile of the normal distribution."""
+    from scipy.special import ndtri
+
+    return float(ndtri((1 + level) / 2))
 
 
 def _all_signs(moving: Float64[np.ndarray, " m"]) -> float:

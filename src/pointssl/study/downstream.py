@@ -14,9 +14,9 @@ from pointssl.data.cloud import Dataset
 from pointssl.data.splits import required_labels
 from pointssl.evaluate import few_shot, knn, probe
 from pointssl.evaluate.features import Reading, encode_cached
-from pointssl.ops.evidence import over_seeds
+from pointssl.ops.evidence import seed_interval
+from pointssl.ops.stats import resampled_means
 from pointssl.runs.checkpoint import load
-from pointssl.study.figures import resampled
 from pointssl.study.result import Transfer
 
 SVM = probe.SVMConfig(standardise=True, grid=(1e-5, 3e-5, 1e-4, 3e-4, *probe.GRID[:6]))
@@ -84,7 +84,7 @@ def differences(name: str, elsewhere: dict[tuple[str, str], dict[str, list[Right
         shift = 0 if protocol.startswith("B") else 1
         gap = np.stack(
             [
-                resampled(a - b, int(own[place * shift]))
+                resampled_means(a - b, int(own[place * shift]))
                 for place, (a, b) in enumerate(zip(right[name], right[less], strict=True))
             ]
         )
@@ -96,7 +96,7 @@ def differences(name: str, elsewhere: dict[tuple[str, str], dict[str, list[Right
                 less=less,
                 accuracy=float(np.mean([one.mean() for one in right[name]])),
                 accuracy_less=float(np.mean([one.mean() for one in right[less]])),
-                difference=over_seeds(gap),
+                difference=seed_interval(gap),
             )
         )
     return made

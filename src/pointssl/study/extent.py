@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pointssl.errors import SettingError
-from pointssl.ops.evidence import Check, association, checked, corrected
+from pointssl.ops.evidence import HypothesisTest, association, holm_corrected, hypothesis
 from pointssl.progress import say
 from pointssl.study import pretrained
 from pointssl.study.config import StudyConfig
@@ -139,21 +139,21 @@ def _found(plan: Plan, members: Members) -> Study:
         name="extent",
         conclusion=CONCLUSION,
         level="part of pre-training, or of the labels",
-        claims=corrected(claims),
+        claims=holm_corrected(claims),
         groups=tuple(group(name, one, level) for (name, level), one in members.items()),
         notes=notes(plan.networks, plan.kinds),
         **shared(plan.networks),
     )
 
 
-def trend(name: str, levels: Sequence[float], line: Sequence[Sequence[Network]]) -> list[Check]:
+def trend(name: str, levels: Sequence[float], line: Sequence[Sequence[Network]]) -> list[HypothesisTest]:
     """Return whether high orders rise and low orders fall with the level."""
     x = np.asarray(levels, dtype=np.float64)
     tests = []
     for which, claimed in (("high", 1), ("low", -1)):
         y = items(line, which)
         rho = association(np.broadcast_to(x, y.shape), y, together=False)
-        tests.append(checked(f"rank correlation of {which} orders and level, {name}", 1 if claimed > 0 else -1, rho))
+        tests.append(hypothesis(f"rank correlation of {which} orders and level, {name}", 1 if claimed > 0 else -1, rho))
     return tests
 
 

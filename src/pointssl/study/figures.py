@@ -12,8 +12,7 @@ from jaxtyping import Bool, Float64
 from pointssl.interpret.profile import ProfileConfig
 from pointssl.interpret.table import InteractionTable
 from pointssl.ops.games import strength
-
-RESAMPLES = 1000
+from pointssl.ops.stats import bootstrap_weights, resampled_means
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +31,7 @@ class Figures:
 
 def figures(table: InteractionTable, right: Bool[np.ndarray, " t"], config: ProfileConfig) -> Figures:
     """Return the figures of a network that got the test clouds `right`; raises `RunError` for a damaged table."""
-    weight = weights(len(table.v), config.seed)
+    weight = bootstrap_weights(len(table.v), config.seed)
     each = weight @ strength.mean_strength(table.dividends()).numpy()
     effect = weight @ strength.effect(table.values()).numpy()
     tiny = np.finfo(np.float64).tiny
@@ -43,19 +42,6 @@ def figures(table: InteractionTable, right: Bool[np.ndarray, " t"], config: Prof
         curve=curve,
         low=curve[:, low[0] - 1 : low[1]].mean(axis=1),
         high=curve[:, high[0] - 1 : high[1]].mean(axis=1),
-        accuracy=resampled(right.astype(np.float64), config.seed + 1),
+        accuracy=resampled_means(right.astype(np.float64), config.seed + 1),
         effect=float(effect[0]),
     )
-
-
-def resampled(values: Float64[np.ndarray, " m"], seed: int) -> Float64[np.ndarray, " s"]:
-    """Return the mean of `values`, then of each resample of them."""
-    means: Float64[np.ndarray, " s"] = weights(len(values), seed) @ values
-    return means
-
-
-def weights(clouds: int, seed: int) -> Float64[np.ndarray, "s m"]:
-    """Return weights of the clouds that sum to 1: equal ones first, then how often each was drawn."""
-    equal = np.full((1, clouds), 1 / clouds)
-    drawn = np.random.default_rng(seed).multinomial(clouds, equal[0], size=RESAMPLES) / clouds
-    return np.concatenate([equal, drawn])

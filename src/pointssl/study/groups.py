@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pointssl.ops.evidence import over_seeds
+from pointssl.ops.evidence import seed_interval
 from pointssl.runs.config import to_json
 from pointssl.study.networks import Network, Networks
 from pointssl.study.pretrained import Kind
@@ -22,10 +22,10 @@ def group(name: str, members: Sequence[Network], level: float | None = None) -> 
         name=name,
         level=level,
         runs=tuple(str(one.run.name) for one in members),
-        accuracy=over_seeds(rows(members, "accuracy")),
-        low=over_seeds(rows(members, "low")),
-        high=over_seeds(rows(members, "high")),
-        curve=tuple(over_seeds(one) for one in _orders(members)),
+        accuracy=seed_interval(rows(members, "accuracy")),
+        low=seed_interval(rows(members, "low")),
+        high=seed_interval(rows(members, "high")),
+        curve=tuple(seed_interval(one) for one in _orders(members)),
         effect=float(np.mean([one.figures.effect for one in members])),
     )
 
@@ -44,10 +44,10 @@ def contrast(
         name=name,
         less=less,
         level=level,
-        accuracy=over_seeds(gap("accuracy")),
-        low=over_seeds(gap("low")),
-        high=over_seeds(gap("high")),
-        curve=tuple(over_seeds(one) for one in curves),
+        accuracy=seed_interval(gap("accuracy")),
+        low=seed_interval(gap("low")),
+        high=seed_interval(gap("high")),
+        curve=tuple(seed_interval(one) for one in curves),
     )
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from pointssl.interpret.profile import ProfileConfig
-from pointssl.ops.evidence import Check, checked, over_seeds
+from pointssl.ops.evidence import HypothesisTest, hypothesis, seed_interval
 from pointssl.ops.games.dividends import order
-from pointssl.study.figures import weights
+from pointssl.ops.stats import bootstrap_weights
 from pointssl.study.networks import Network
 from pointssl.study.result import Recurrence
 
@@ -35,7 +35,7 @@ def recurrence(name: str, members: Sequence[Network], orders: tuple[int, int], s
         orders=orders,
         share=float(share[:, 0].mean()),
         chance=float(chance[:, 0].mean()),
-        beyond=over_seeds(beyond),
+        beyond=seed_interval(beyond),
     )
     return made, beyond
 
@@ -43,7 +43,7 @@ def recurrence(name: str, members: Sequence[Network], orders: tuple[int, int], s
 def shares(salient: Bool[np.ndarray, "k m c"], seed: int) -> tuple[Rows, Rows]:
     """Return per network the share of its salient interactions that are salient in the others, and chance's share."""
     networks, clouds, count = salient.shape
-    weight = weights(clouds, seed)
+    weight = bootstrap_weights(clouds, seed)
     own = weight @ salient.sum(axis=2).T.astype(np.float64)  # (s, k)
     share, chance = [], []
     for a in range(networks):
@@ -59,7 +59,7 @@ def shares(salient: Bool[np.ndarray, "k m c"], seed: int) -> tuple[Rows, Rows]:
 
 def of_arms(
     arms: Mapping[str, Sequence[Network]], display: ProfileConfig, regions: int
-) -> tuple[list[Recurrence], list[Check]]:
+) -> tuple[list[Recurrence], list[HypothesisTest]]:
     """Return protocol C for low and high orders of every arm, and the checks that high ones recur less.
 
     Both are empty where there is one network of each arm alone.
@@ -72,5 +72,5 @@ def of_arms(
         of_low, few = recurrence(name, members, low, display.seed)
         of_high, many = recurrence(name, members, high, display.seed)
         made += [of_low, of_high]
-        checks.append(checked(f"recurrence of high less low orders, {name}", -1, over_seeds(many - few)))
+        checks.append(hypothesis(f"recurrence of high less low orders, {name}", -1, seed_interval(many - few)))
     return made, checks

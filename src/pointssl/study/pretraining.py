@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pointssl.ops.evidence import Check, association, checked, corrected
+from pointssl.ops.evidence import HypothesisTest, association, holm_corrected, hypothesis
 from pointssl.study import pretrained
 from pointssl.study.config import StudyConfig
 from pointssl.study.cost import Cost, cost
@@ -58,7 +58,7 @@ def found(networks: Networks, members: dict[str, list[Network]], kinds: Sequence
     claims = [
         (
             f"From {name}: stronger high orders and weaker low orders than from scratch.",
-            checks_of(contrast(name, members[name], scratch, members[scratch])),
+            tests_of(contrast(name, members[name], scratch, members[scratch])),
         )
         for name in arms
     ]
@@ -66,7 +66,7 @@ def found(networks: Networks, members: dict[str, list[Network]], kinds: Sequence
         every = list(members.values())
         rho = association(items(every, "high"), items(every, "accuracy"), together=True)
         what = f"rank correlation of high orders and accuracy over {len(every)} ways to begin"
-        claims.append(("Networks with stronger high orders are more accurate.", [checked(what, 1, rho)]))
+        claims.append(("Networks with stronger high orders are more accurate.", [hypothesis(what, 1, rho)]))
     few = (
         f"{len(members)} ways to begin: chance alone ranks them like accuracy too often to decide; five or more may do."
     )
@@ -74,7 +74,7 @@ def found(networks: Networks, members: dict[str, list[Network]], kinds: Sequence
         name="pretraining",
         conclusion=CONCLUSION,
         level="",
-        claims=corrected(claims),
+        claims=holm_corrected(claims),
         groups=tuple(group(name, one) for name, one in members.items()),
         contrasts=tuple(contrast(name, members[name], scratch, members[scratch]) for name in arms),
         notes=notes(networks, kinds) + ((few,) if 2 < len(members) < 5 else ()),
@@ -82,11 +82,11 @@ def found(networks: Networks, members: dict[str, list[Network]], kinds: Sequence
     )
 
 
-def checks_of(gap: Contrast) -> list[Check]:
+def tests_of(gap: Contrast) -> list[HypothesisTest]:
     """Return the two checks of conclusion 1 on a pre-trained arm less the one from scratch."""
     return [
-        checked(f"high orders, {gap.name} less {gap.less}", 1, gap.high),
-        checked(f"low orders, {gap.name} less {gap.less}", -1, gap.low),
+        hypothesis(f"high orders, {gap.name} less {gap.less}", 1, gap.high),
+        hypothesis(f"low orders, {gap.name} less {gap.less}", -1, gap.low),
     ]
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from pointssl import files
-from pointssl.ops.evidence import Claim, Evidence, Verdict, together
+from pointssl.ops.evidence import Claim, Verdict, together
+from pointssl.ops.stats import Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +17,11 @@ class Group:
     level: float | None
     """Part of the labels or of pre-training that tells groups of one line apart; None where there is one alone."""
     runs: tuple[str, ...]
-    accuracy: Evidence
+    accuracy: Estimate
     """On all test clouds."""
-    low: Evidence
-    high: Evidence
-    curve: tuple[Evidence, ...]
+    low: Estimate
+    high: Estimate
+    curve: tuple[Estimate, ...]
     """Strength of the orders 1 to n."""
     effect: float
     """Mean |v(all) - v(nothing)| over clouds and seeds."""
@@ -33,10 +34,10 @@ class Contrast:
     name: str
     less: str
     level: float | None
-    accuracy: Evidence
-    low: Evidence
-    high: Evidence
-    curve: tuple[Evidence, ...]
+    accuracy: Estimate
+    low: Estimate
+    high: Estimate
+    curve: tuple[Estimate, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Transfer:
     less: str
     accuracy: float
     accuracy_less: float
-    difference: Evidence
+    difference: Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class Recurrence:
     share: float
     chance: float
     """Share of all interactions of these orders that are salient in the other network."""
-    beyond: Evidence
+    beyond: Estimate
     """(share - chance) / (1 - chance)."""
 
 

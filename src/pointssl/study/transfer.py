@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from pointssl.data.splits import Splits, open_splits
 from pointssl.errors import SettingError
 from pointssl.evaluate.features import Reading
-from pointssl.ops.evidence import Check, association, checked, corrected
+from pointssl.ops.evidence import HypothesisTest, association, holm_corrected, hypothesis
 from pointssl.progress import say
 from pointssl.study import pretrained
 from pointssl.study.config import StudyConfig
@@ -187,7 +187,7 @@ def _found(
     transfers = [one for name in names for one in differences(name, elsewhere, SCRATCH)]
     display, regions = plan.networks.config.display, plan.networks.config.interact.regions
     recurrences, recur = of_arms({name: found[name, fractions[-1]] for name in (SCRATCH, *names)}, display, regions)
-    claims: list[tuple[str, list[Check]]] = []
+    claims: list[tuple[str, list[HypothesisTest]]] = []
     for name in names:
         high, accuracy = (_gaps(found, name, which, fractions) for which in ("high", "accuracy"))
         level = np.broadcast_to(np.asarray(fractions, dtype=np.float64), high.shape)
@@ -195,16 +195,16 @@ def _found(
         claims += [
             (
                 f"{name}: the more labels, the smaller its advantage in accuracy over scratch.",
-                [checked("rank correlation of the accuracy gap and labels", -1, less)],
+                [hypothesis("rank correlation of the accuracy gap and labels", -1, less)],
             ),
             (
                 f"{name}: the more labels, the larger its excess of high orders over scratch.",
-                [checked("rank correlation of the high-order gap and labels", 1, more)],
+                [hypothesis("rank correlation of the high-order gap and labels", 1, more)],
             ),
             (
                 f"{name}: its frozen features are worth less than those from scratch elsewhere.",
                 [
-                    checked(f"{one.protocol}, {one.probe}", -1, one.difference)
+                    hypothesis(f"{one.protocol}, {one.probe}", -1, one.difference)
                     for one in transfers
                     if one.name == name and one.probe == DECIDES
                 ],
@@ -216,7 +216,7 @@ def _found(
         name="transfer",
         conclusion=CONCLUSION,
         level="part of the labels",
-        claims=corrected(claims),
+        claims=holm_corrected(claims),
         groups=tuple(group(name, one, level) for (name, level), one in found.items()),
         contrasts=tuple(
             contrast(name, found[name, level], SCRATCH, found[SCRATCH, level], level)

@@ -1,7 +1,7 @@
 """What must a network's scores of masked clouds look like, so that it reads complex structures and not simple ones?
 
-The interactions I(S) of a cloud's regions (`ops/games/dividends.py`) are to be weak where few regions take part and strong
-where many do: loss = mean |I(S)| of low orders - mean |I(S)| of high orders. All 2^r values are too many to train with.
+The interactions I(S) of a cloud's regions (`dividends.py`) are to be weak where few regions take part and strong where
+many do: loss = mean |I(S)| of low orders - mean |I(S)| of high orders. All 2^r values are too many to train with.
 Three disjoint sets of regions, each treated as one merged region, take eight:
 
     low:   I'(Si) = v(Si) - v(nothing), the sum of I(T) over nonempty T in Si, orders 1 to |Si|;

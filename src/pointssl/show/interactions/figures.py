@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pointssl.data.cloud import Labels
-from pointssl.interpret.profile import Band, Difference, Profile
+from pointssl.interpret.profile import Difference, Profile
 from pointssl.interpret.table import InteractionTable
 from pointssl.interpret.top_interactions import Single
+from pointssl.ops.stats import Estimate
 from pointssl.show.page import style
 from pointssl.show.page.page import Cell, table
 from pointssl.show.run.explain import Marks, ShapeView
@@ -74,11 +75,11 @@ def accuracy_picture(profiles: Sequence[Profile]) -> style.Picture:
     for profile, colour in zip(profiles, _colours(len(profiles)), strict=True):
         x, y = profile.high, profile.accuracy
         if x.low is not None and x.high is not None:
-            axes.plot([x.low, x.high], [100 * y.value] * 2, color=colour, alpha=0.5)
+            axes.plot([x.low, x.high], [100 * y.mean] * 2, color=colour, alpha=0.5)
         if y.low is not None and y.high is not None:
-            axes.plot([x.value] * 2, [100 * y.low, 100 * y.high], color=colour, alpha=0.5)
-        axes.scatter([x.value], [100 * y.value], color=colour, s=42, zorder=3)
-        axes.annotate(profile.network, (x.value, 100 * y.value), (6, 6), textcoords="offset points", fontsize=8.5)
+            axes.plot([x.mean] * 2, [100 * y.low, 100 * y.high], color=colour, alpha=0.5)
+        axes.scatter([x.mean], [100 * y.mean], color=colour, s=42, zorder=3)
+        axes.annotate(profile.network, (x.mean, 100 * y.mean), (6, 6), textcoords="offset points", fontsize=8.5)
     axes.set_xlabel("strength of the high orders")
     axes.set_ylabel("accuracy on these clouds, %")
     axes.margins(0.15)
@@ -168,10 +169,10 @@ def _class(found: InteractionTable, labels: Labels, row: int) -> str:
     return found.classes[label] if label < len(found.classes) else f"class {label}"
 
 
-def _line(axes: "Axes", bands: Sequence[Band], colour: str, label: str | None) -> None:
+def _line(axes: "Axes", bands: Sequence[Estimate], colour: str, label: str | None) -> None:
     """Draw a line over the orders with its intervals as a pale band."""
     order = range(1, len(bands) + 1)
-    axes.plot(order, [band.value for band in bands], color=colour, label=label, marker="o", markersize=3)
+    axes.plot(order, [band.mean for band in bands], color=colour, label=label, marker="o", markersize=3)
     if all(band.low is not None for band in bands):
         low, high = ([getattr(band, side) for band in bands] for side in ("low", "high"))
         axes.fill_between(order, low, high, color=colour, alpha=0.18, linewidth=0)
@@ -182,11 +183,11 @@ def _colours(count: int) -> tuple[str, ...]:
     return (style.ACCENT,) if count == 1 else (style.TWIN, style.ACCENT, *style.part_colours(count)[1 : count - 1])
 
 
-def _cell(band: Band, *, percent: bool = False, signed: bool = False) -> Cell:
+def _cell(band: Estimate, *, percent: bool = False, signed: bool = False) -> Cell:
     bounds = (band.low, band.high)
     size = 100.0 if percent else 1.0
     digits = 1 if percent else 3
-    shown = [_number(size * value, digits, signed=signed) for value in (band.value, *bounds) if value is not None]
+    shown = [_number(size * value, digits, signed=signed) for value in (band.mean, *bounds) if value is not None]
     small = f"{shown[1]} to {shown[2]}" if len(shown) == 3 else ""
     return Cell(shown[0] + (" %" if percent and not signed else ""), small=small, number=True)
 

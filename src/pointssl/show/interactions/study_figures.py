@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pointssl.ops.evidence import Evidence
+from pointssl.ops.stats import Estimate
 from pointssl.show.page import style
 from pointssl.show.page.page import Cell, table
 from pointssl.study.result import Group, Study
@@ -24,11 +24,11 @@ def claims_table(study: Study) -> str:
     rows = []
     for claim in study.claims:
         rows.append([Cell(claim.text), Cell(""), Cell(""), Cell(claim.verdict, strong=True)])
-        for one in claim.checks:
+        for one in claim.tests:
             way = "above" if one.claimed > 0 else "below"
             what = f"{one.what}; claimed {way} 0"
             rows.append(
-                [Cell("", small=what), _cell(one.evidence, signed=True), Cell(_p(one.p_holm), number=True), Cell("")]
+                [Cell("", small=what), _cell(one.estimate, signed=True), Cell(_p(one.p_holm), number=True), Cell("")]
             )
     return table(head, rows)
 
@@ -162,8 +162,8 @@ def accuracy_picture(study: Study) -> style.Picture:
     for one, colour in zip(study.groups, _colours(len(study.groups)), strict=True):
         x, y = one.high, one.accuracy
         axes.scatter(x.per_seed, [100 * value for value in y.per_seed], color=colour, s=14, alpha=0.6)
-        axes.scatter([x.value], [100 * y.value], color=colour, s=48, zorder=3)
-        axes.annotate(one.name, (x.value, 100 * y.value), (6, 6), textcoords="offset points", fontsize=8.5)
+        axes.scatter([x.mean], [100 * y.mean], color=colour, s=48, zorder=3)
+        axes.annotate(one.name, (x.mean, 100 * y.mean), (6, 6), textcoords="offset points", fontsize=8.5)
     axes.set_xlabel("strength of the high orders")
     axes.set_ylabel("accuracy, %")
     axes.margins(0.15)
@@ -188,7 +188,7 @@ def _named(one: Group) -> str:
 
 def _line(
     axes: "Axes",
-    bands: Sequence[Evidence],
+    bands: Sequence[Estimate],
     colour: str,
     label: str | None,
     *,
@@ -197,7 +197,7 @@ def _line(
 ) -> None:
     """Draw a line with its intervals as a pale band."""
     places = list(range(1, len(bands) + 1)) if x is None else list(x)
-    axes.plot(places, [size * one.value for one in bands], color=colour, label=label, marker="o", markersize=3)
+    axes.plot(places, [size * one.mean for one in bands], color=colour, label=label, marker="o", markersize=3)
     bounds = [(one.low, one.high) for one in bands if one.low is not None and one.high is not None]
     if len(bounds) == len(bands):
         low, high = ([size * pair[side] for pair in bounds] for side in (0, 1))
@@ -213,12 +213,12 @@ def _level(level: float | None) -> Cell:
     return Cell("" if level is None else style.percent(level), number=True)
 
 
-def _cell(found: Evidence, *, percent: bool = False, signed: bool = False) -> Cell:
-    largest = max(abs(value) for value in (found.value, found.low, found.high) if value is not None)
+def _cell(found: Estimate, *, percent: bool = False, signed: bool = False) -> Cell:
+    largest = max(abs(value) for value in (found.mean, found.low, found.high) if value is not None)
     size, digits = (100.0, 1) if percent else (1.0, 4 if largest < 0.1 else 3)
     shown = [
         f"{size * value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
-        for value in (found.value, found.low, found.high)
+        for value in (found.mean, found.low, found.high)
         if value is not None
     ]
     return Cell(shown[0], small=f"{shown[1]} to {shown[2]}" if len(shown) == 3 else "", number=True)

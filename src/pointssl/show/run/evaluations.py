@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pointssl.errors import RunError
 from pointssl.evaluate import record
-from pointssl.evaluate.record import Evaluation, Score
-from pointssl.show.run.scores import Bounded, Comparison
+from pointssl.evaluate.record import Evaluation
+from pointssl.show.run.scores import Comparison
 
 _TASKS = {
     "svm-cv": "Linear SVM, C by cross-validation",
@@ -62,14 +62,10 @@ def _comparison(found: Evaluation, protocol: str) -> Comparison | None:
         protocol=kind,
         task=_TASKS.get(kind, kind + (" {}" if rest else "")).format(rest.replace("%", " %")),
         data=found.conditions.data,
-        trained=_bounded(trained),
-        untrained=None if untrained is None else _bounded(untrained),
+        trained=trained.test_interval or trained.accuracy,
+        untrained=None if untrained is None else untrained.test_interval or untrained.accuracy,
         difference=gain,
-        detail=f"{trained.rule}; {trained.n_train} training and {trained.n_test} test clouds, mean of "
-        f"{len(trained.repeats)} {trained.over}, interval over {over_clouds}" + (f", p by {gain.test}" if gain else ""),
+        detail=f"{trained.rule}; {trained.n_train} training and {trained.n_test} test clouds, mean "
+        f"of {len(trained.repeats)} {trained.over}, interval over {over_clouds}"
+        + (f", p by {gain.method}" if gain else ""),
     )
-
-
-def _bounded(score: Score) -> Bounded:
-    low, high = score.test_interval or (score.accuracy.low, score.accuracy.high)
-    return Bounded(mean=score.accuracy.mean, low=low, high=high)

@@ -3,18 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pointssl.ops.stats import Paired
+from pointssl.ops.stats import Estimate
 from pointssl.show.page import style
 from pointssl.show.page.page import Cell, table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounded:
-    """An accuracy between 0 and 1 and its 95 % interval, where it has one."""
-
-    mean: float
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +18,10 @@ class Comparison:
     """Its name for readers, such as `Linear SVM, fixed C`."""
     data: str
     """The data set it was measured on."""
-    trained: Bounded
-    untrained: Bounded | None = None
-    difference: Paired | None = None
+    trained: Estimate
+    """Accuracy between 0 and 1."""
+    untrained: Estimate | None = None
+    difference: Estimate | None = None
     """Pre-trained minus untrained, paired over what both saw."""
     detail: str = ""
     """How it was measured, in words: rule, repetitions, what the interval is over."""
@@ -65,8 +57,8 @@ def scores_table(scores: Sequence[Comparison]) -> str:
                 ),
                 Cell("–", number=True)
                 if gain is None
-                else Cell(_signed(gain.difference), small=interval(gain.low, gain.high), number=True),
-                Cell("–" if gain is None else p_value(gain.p), number=True),
+                else Cell(_signed(gain.mean), small=interval(gain.low, gain.high), number=True),
+                Cell("–" if gain is None or gain.p is None else p_value(gain.p), number=True),
             ]
         )
     return table(head, rows)
@@ -115,7 +107,7 @@ def headline(score: Comparison) -> str:
     gain = score.difference
     if gain is None or gain.low is None or gain.high is None:
         return said + "."
-    points = f"{abs(100 * gain.difference):.1f} points"
+    points = f"{abs(100 * gain.mean):.1f} points"
     bounds = f"95 % interval {_signed(gain.low)} to {_signed(gain.high)}"
     if gain.low > 0:
         return f"{said}: {points} better ({bounds})."
