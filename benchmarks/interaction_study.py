@@ -26,7 +26,6 @@ import numpy as np
 import tyro
 from tyro.conf import Positional
 
-from pointssl.app.train_recipes import train_recipe
 from pointssl.backbones import BackboneConfig, DGCNNConfig, PointNetConfig
 from pointssl.data.splits import open_splits
 from pointssl.evaluate.record import versions
@@ -48,6 +47,7 @@ from pointssl.study.groups import contrast, group
 from pointssl.study.pretraining import tests_of
 from pointssl.train.classifier import load_classifier, train_classifier
 from pointssl.train.labels import LabelConfig, divide
+from pointssl.train.recipes import train_recipe
 from pointssl.train.scores import read_scores
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -169,7 +169,7 @@ def alpha_run(options: Options, fraction: float, alpha: float) -> Path:
 
 def try_alpha(options: Options, fraction: float, alpha: float) -> None:
     """Train with one alpha and score on the clouds kept for that."""
-    labels = LabelConfig(fraction=fraction, draw=0, validate=VALIDATE)
+    labels = LabelConfig(label_fraction=fraction, label_seed=0, validate=VALIDATE)
     train(options, alpha_run(options, fraction, alpha), labels, 0, alpha, None)
 
 
@@ -244,7 +244,7 @@ def grid_run(options: Options, arm: Arm, fraction: float, seed: int) -> Path | N
 
 def one(options: Options, fraction: float, seed: int, alpha: float, run: Path, start: Path | None) -> None:
     """Train, score and measure one classifier, as far as that was not done before."""
-    train(options, run, LabelConfig(fraction=fraction, draw=seed), seed, alpha, start)
+    train(options, run, LabelConfig(label_fraction=fraction, label_seed=seed), seed, alpha, start)
     say(f"{run.name}: accuracy {read_scores(run).accuracy:.4f}")
     settings = InteractConfig(
         clouds=options.clouds, regions=options.regions, points=options.points, device=options.device

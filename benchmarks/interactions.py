@@ -33,14 +33,14 @@ from pointssl import files
 from pointssl.backbones import DGCNN, Backbone, DGCNNConfig, PointNet, PointNetConfig
 from pointssl.backbones.max_pooled import MaxPooled
 from pointssl.data.synthetic import SyntheticShapes
-from pointssl.evaluate.finetune import Classifier
-from pointssl.evaluate.recipes import FinetuneConfig
 from pointssl.interpret.config import InteractConfig
 from pointssl.interpret.interact import interact
 from pointssl.interpret.max_pooled import MaxPooledAnswers, parts
 from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.profile import profile
 from pointssl.interpret.values import masked_answers
+from pointssl.methods import Classify, ClassifyConfig
+from pointssl.methods.classify import CloudClassifier
 from pointssl.ops.games.coalitions import all_coalitions
 from pointssl.ops.games.dividends import moebius
 
@@ -99,7 +99,8 @@ def settings(n: int, clouds: int) -> InteractConfig:
 def ready(backbone: Backbone, data: SyntheticShapes) -> nn.Module:
     """Return a classifier of generated shapes whose norms have seen some of them."""
     torch.manual_seed(0)
-    network = Classifier(backbone, len(data.classes), FinetuneConfig()).to(DEVICE)
+    method = Classify(backbone, ClassifyConfig(classes=len(data.classes)))
+    network = CloudClassifier(method.backbone, method.head).to(DEVICE)
     seen = torch.from_numpy(gather(data, settings(2, 8)).xyz).to(DEVICE)
     with torch.no_grad():
         for _ in range(10):

@@ -43,10 +43,7 @@ VIEWS = Path("runs/views/psb-shrec12")
 Arm = Literal["mm-point", "crosspoint", "parae", "untrained"]
 Network = Literal["pointnet", "dgcnn"]
 
-PROBES = {
-    "svm-cv": probe.SVMConfig(),
-    "svm-cv-standardised": probe.SVMConfig(standardise=True, grid=(1e-5, 3e-5, 1e-4, 3e-4, *probe.GRID[:6])),
-}
+PROBES = {name: probe.PROBES[name] for name in ("svm-cv", "svm-cv-standardised")}
 IMAGE = ResNetConfig(depth=18, width=16, channels=1)
 """A sixteenth of the arithmetic of a ResNet-18, for grey images."""
 PICTURES = PictureConfig(kind="shaded")

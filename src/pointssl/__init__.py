@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pointssl.app.recipes import RECIPES
-    from pointssl.app.train_recipes import TRAIN_RECIPES
     from pointssl.backbones import BACKBONES
     from pointssl.backbones.adapt import Adapted
     from pointssl.data.check import check
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from pointssl.show.run.report import write_report
     from pointssl.train.classifier import load_classifier, train_classifier
     from pointssl.train.pretrain import pretrain
+    from pointssl.train.recipes import TRAIN_RECIPES
 
 __version__ = "0.1.0"
 
@@ -37,7 +37,7 @@ _HOMES = {
     "PointEmbedder": "evaluate.embedder",
     "PretrainConfig": "runs.config",
     "RECIPES": "app.recipes",
-    "TRAIN_RECIPES": "app.train_recipes",
+    "TRAIN_RECIPES": "train.recipes",
     "check": "data.check",
     "compare": "evaluate.compare",
     "embed": "evaluate.embed",

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from pointssl.app import cli
-from pointssl.app.train_recipes import TRAIN_RECIPES, train_recipe
 from pointssl.errors import SettingError
 from pointssl.methods import ClassifyConfig
 from pointssl.runs.config import from_json, to_json
+from pointssl.train.recipes import TRAIN_RECIPES, train_recipe
 from pointssl.train.scores import read_scores
 from tests.app.test_cli import complaint
 
@@ -52,12 +52,14 @@ def test_recipes__are_listed_with_the_others(capsys: pytest.CaptureFixture[str])
 
 
 def test_train__says_its_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main([*TINY, "--fraction", "0.5", "--draw", "2", "--validate", "0.25", "--out", str(tmp_path / "run")])
+    cli.main(
+        [*TINY, "--label-fraction", "0.5", "--label-seed", "2", "--validate", "0.25", "--out", str(tmp_path / "run")]
+    )
     scores = read_scores(tmp_path / "run")
     assert scores.scored_on == "validation"
     assert f"accuracy: {scores.accuracy:.4f} on {scores.clouds} clouds" in capsys.readouterr().out
     kept = json.loads((tmp_path / "run" / "record.json").read_text())["training"]["labels"]
-    assert kept == {"fraction": 0.5, "draw": 2, "validate": 0.25}
+    assert kept == {"label_fraction": 0.5, "label_seed": 2, "validate": 0.25}
 
 
 def test_train__from_a_run_and_again(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +85,7 @@ def test_train__recipe_missing_or_unknown(capsys: pytest.CaptureFixture[str]) ->
 
 def test_train__impossible_settings(capsys: pytest.CaptureFixture[str]) -> None:
     assert "alpha must be at least 0" in complaint([*TINY, "--method.interaction.alpha", "-1"], capsys)
-    assert "fraction must be in (0, 1], got 0" in complaint([*TINY, "--fraction", "0"], capsys)
+    assert "label_fraction must be in (0, 1], got 0" in complaint([*TINY, "--label-fraction", "0"], capsys)
     assert "method.classes is 3" in complaint([*TINY, "--method.classes", "3"], capsys)
 
 

@@ -88,7 +88,8 @@ def test_compare__from_disk_without_fitting_twice(tmp_path: Path, monkeypatch: p
     data = boxes((8, 8)), boxes((4, 4), seed=1, name="boxes/test")
     first = compare(runs, data, protocols=("knn-1",), seeds=(0,), out=tmp_path / "c.json")
     assert json.loads((tmp_path / "c.json").read_text())["rows"][0]["group"] == "wide-s{0,1}"
-    monkeypatch.setitem(PROTOCOLS, "knn-1", lambda _: pytest.fail("fitted again"))
+    again = replace(PROTOCOLS["knn-1"], run=lambda _: pytest.fail("fitted again"))
+    monkeypatch.setitem(PROTOCOLS, "knn-1", again)
     assert compare(runs, data, protocols=("knn-1",), seeds=(0,)) == first
     screen = io.StringIO()
     Console(file=screen, width=160).print(*tables(first))

@@ -7,8 +7,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from pointssl.errors import DataError
-from pointssl.evaluate import few_shot, fractions
+from pointssl.evaluate import few_shot
 from pointssl.evaluate.few_shot import FewShotConfig
+from pointssl.train.labels import label_subset
 from tests.evaluate.doubles import blobs
 
 LABELS = np.repeat(np.arange(4), [100, 40, 7, 1])
@@ -16,20 +17,16 @@ LABELS = np.repeat(np.arange(4), [100, 40, 7, 1])
 
 @pytest.mark.parametrize(("fraction", "expected"), [(0.01, [1, 1, 1, 1]), (0.1, [10, 4, 1, 1]), (1.0, [100, 40, 7, 1])])
 def test_subset__share_of_every_class_and_at_least_one(fraction: float, expected: list[int]) -> None:
-    kept = fractions.subset(LABELS, fraction, 0)
+    kept = label_subset(LABELS, fraction, 0)
     assert np.bincount(LABELS[kept]).tolist() == expected
     assert len(np.unique(kept)) == len(kept)
 
 
 def test_subset__grows_with_the_fraction_and_changes_with_the_seed() -> None:
-    small, large = fractions.subset(LABELS, 0.1, 3), fractions.subset(LABELS, 0.5, 3)
+    small, large = label_subset(LABELS, 0.1, 3), label_subset(LABELS, 0.5, 3)
     assert set(small.tolist()) <= set(large.tolist())
-    assert fractions.subset(LABELS, 0.1, 4).tolist() != small.tolist()
-    assert fractions.subset(LABELS, 0.1, 3).tolist() == small.tolist()
-
-
-def test_subset_seeds__all_labels_are_one_subset() -> None:
-    assert (len(fractions.subset_seeds(0.1)), len(fractions.subset_seeds(1.0))) == (5, 1)
+    assert label_subset(LABELS, 0.1, 4).tolist() != small.tolist()
+    assert label_subset(LABELS, 0.1, 3).tolist() == small.tolist()
 
 
 def test_draw__protocol_a_is_disjoint_within_one_split() -> None:

@@ -16,20 +16,22 @@ from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.augment import AugmentConfig
 from pointssl.data.splits import open_splits
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.evaluate import fractions, protocols, record, suite
+from pointssl.evaluate import frozen, record, suite
 from pointssl.evaluate.bench import Bench
 from pointssl.evaluate.features import Reading
 from pointssl.evaluate.few_shot import FewShotConfig
 from pointssl.evaluate.protocols import PROTOCOLS
-from pointssl.evaluate.recipes import FinetuneConfig
-from pointssl.evaluate.record import Arm, Evaluation, Predicted, Repeat, Skipped
+from pointssl.evaluate.record import Arm, Evaluation, Predicted, Repeat, Results, Skipped
 from pointssl.evaluate.table import evaluation_table
+from pointssl.methods import ClassifyConfig
 from pointssl.runs import checkpoint
 from pointssl.runs.config import DataConfig, PretrainConfig
 from tests.evaluate.doubles import Extent, boxes
 
 TINY = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)
-ONE_EPOCH = FinetuneConfig(epochs=1, batch_size=8, hidden=(8,), augment=AugmentConfig())
+ONE_EPOCH = PretrainConfig(
+    method=ClassifyConfig(hidden=(8,)), data=DataConfig(batch=8, augment=AugmentConfig(), workers=0), epochs=1.0
+)
 
 
 def _twin(seed: int) -> Backbone:
@@ -105,10 +107,10 @@ def test_measure__other_protocols_of_the_same_question_stay(tmp_path: Path) -> N
 
 
 def test_measure__a_later_failure_keeps_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_: Bench) -> protocols.Results:
+    def interrupted(_: Bench) -> Results:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(PROTOCOLS, "knn-20", interrupted)
+    monkeypatch.setitem(PROTOCOLS, "knn-20", dataclasses.replace(PROTOCOLS["knn-20"], run=interrupted))
     with pytest.raises(KeyboardInterrupt):
         suite.measure(_bench(tmp_path), ("knn-1", "knn-20"), run="here", folder=tmp_path)
     assert record.load(tmp_path / "boxes.json").protocols() == ("knn-1",)
@@ -117,7 +119,7 @@ def test_measure__a_later_failure_keeps_what_was_found(tmp_path: Path, monkeypat
 def test_few_shot_a__takes_all_stored_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     monkeypatch.setattr(Extent, "forward", _watching(Extent.forward, seen))
-    PROTOCOLS["few-shot-a"](_bench())
+    PROTOCOLS["few-shot-a"].run(_bench())
     assert set(seen) == {64}  # stored; elsewhere 32 are drawn
 
 
@@ -131,13 +133,13 @@ def _watching(forward: Callable, seen: list[int]) -> Callable:  # type: ignore[t
 
 def test_fractions__both_arms_see_the_same_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, ...]] = []
-    real = fractions.subset
+    real = frozen.label_subset
     monkeypatch.setattr(
-        fractions,
-        "subset",
+        frozen,
+        "label_subset",
         lambda *a: (seen.append(tuple(real(*a).tolist())), real(*a))[1],  # type: ignore[func-returns-value]
     )
-    PROTOCOLS["fractions-svm"](_bench())
+    PROTOCOLS["fractions-svm"].run(_bench())
     ours, twin = seen[:2], seen[2:4]  # two subsets of a tenth for each arm
     assert ours == twin
     assert ours[0] != ours[1]
@@ -201,8 +203,8 @@ def test_evaluate__refusals(tmp_path: Path) -> None:
     run, data = _run(tmp_path), (boxes((6, 6)), boxes((3, 3), name="boxes/test"))
     with pytest.raises(SettingError, match=r"no protocol 'svm-csv'.*did you mean 'svm-cv'"):
         suite.evaluate(run, data, protocols=("svm-csv",))
-    with pytest.raises(SettingError, match=r"no fine-tuning recipe 'pointnt'.*did you mean 'pointnet'"):
-        suite.evaluate(run, data, finetune="pointnt")
+    with pytest.raises(SettingError, match=r"no recipe 'finetun' .*did you mean 'finetune'"):
+        suite.evaluate(run, data, finetune="finetun")
     with pytest.raises(SettingError, match="seeds must be different"):
         suite.evaluate(run, data, seeds=(1, 1))
     with pytest.raises(RunError):

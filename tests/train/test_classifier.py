@@ -73,11 +73,11 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 def test_run__is_scored_on_the_test_clouds(whole: Path) -> None:
     scores = read_scores(whole)
     made = load_classifier(whole)
-    said = predict(made, DATA[1], config().data, device="cpu")
-    assert scores.predictions == said.tolist()
+    predictions = predict(made, DATA[1], config().data, device="cpu")
+    assert scores.predictions == predictions.tolist()
     assert DATA[1].labels is not None
-    assert scores.accuracy == np.mean(said == DATA[1].labels)
-    by_class = [np.mean(said[DATA[1].labels == c] == c) for c in (0, 1)]
+    assert scores.accuracy == np.mean(predictions == DATA[1].labels)
+    by_class = [np.mean(predictions[DATA[1].labels == c] == c) for c in (0, 1)]
     assert scores.class_accuracy == pytest.approx(np.mean(by_class))
     assert (scores.clouds, scores.learned_from, scores.scored_on) == (8, 16, "test")
     assert made.classes == ("a", "b")
@@ -141,7 +141,7 @@ def test_resume__refuses_other_data_labels_and_start(whole: Path, pretrained: Pa
     with pytest.raises(DataError, match="begun with other scored_on"):
         train_classifier(config(), whole, data=(DATA[0], ToyClouds(8, seed=2)), resume=True)
     with pytest.raises(DataError, match="begun with other labels"):
-        train_classifier(config(), whole, data=DATA, labels=LabelConfig(fraction=0.5), resume=True)
+        train_classifier(config(), whole, data=DATA, labels=LabelConfig(label_fraction=0.5), resume=True)
     with pytest.raises(RunError, match="was begun from scratch, not from these weights"):
         train_classifier(config(), whole, data=DATA, init_from=pretrained, resume=True)
     with pytest.raises(RunError, match="already holds a run; go on with: pointssl train --resume"):
@@ -206,20 +206,20 @@ def labelled(counts: tuple[int, ...], seed: int = 0) -> ArrayDataset:
 
 def test_fraction__keeps_a_cloud_of_every_class_and_is_the_same_for_all() -> None:
     train, test = labelled((50, 9, 3, 1)), labelled((2, 2, 2, 2), seed=1)
-    few = divide((train, test), LabelConfig(fraction=0.01))
+    few = divide((train, test), LabelConfig(label_fraction=0.01))
     # 1 % of 50, 9, 3 and 1 rounds to nothing but for the first.
     assert np.bincount(few.train_labels).tolist() == [1, 1, 1, 1]
-    half, again = (divide((train, test), LabelConfig(fraction=0.5, draw=3)) for _ in range(2))
+    half, again = (divide((train, test), LabelConfig(label_fraction=0.5, label_seed=3)) for _ in range(2))
     assert half.train.fingerprint == again.train.fingerprint
     assert np.bincount(half.train_labels).tolist() == [25, 4, 2, 1]
     assert half.test is test
-    other = divide((train, test), LabelConfig(fraction=0.5, draw=4))
+    other = divide((train, test), LabelConfig(label_fraction=0.5, label_seed=4))
     assert other.train.fingerprint != half.train.fingerprint
 
 
 def test_validate__holds_out_training_clouds_and_leaves_the_test_alone() -> None:
     train, test = labelled((50, 10, 5, 1)), labelled((2, 2, 2, 2), seed=1)
-    parts = divide((train, test), LabelConfig(validate=0.2, fraction=0.5))
+    parts = divide((train, test), LabelConfig(validate=0.2, label_fraction=0.5))
     held, learned = parts.test, parts.train
     assert isinstance(held, Subset)
     assert np.bincount(parts.test_labels).tolist() == [10, 2, 1]  # the only cloud of a class is learned from
@@ -240,7 +240,7 @@ def test_validate__is_said_in_the_scores(tmp_path: Path) -> None:
 
 def test_fraction__fewer_clouds_than_a_batch(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"fewer than one batch of 4; set data\.batch to at most 2"):
-        train_classifier(config(), tmp_path / "run", data=DATA, labels=LabelConfig(fraction=0.1))
+        train_classifier(config(), tmp_path / "run", data=DATA, labels=LabelConfig(label_fraction=0.1))
     assert not (tmp_path / "run").exists()
 
 
@@ -270,8 +270,8 @@ def test_settings__that_train_no_classifier(pretrained: Path, whole: Path, tmp_p
         load_classifier(pretrained)
     with pytest.raises(RunError, match="is no run of `pointssl train`"):
         resume_classifier(pretrained)
-    with pytest.raises(ValueError, match=r"fraction must be in \(0, 1\]"):
-        LabelConfig(fraction=0.0)
+    with pytest.raises(ValueError, match=r"label_fraction must be in \(0, 1\]"):
+        LabelConfig(label_fraction=0.0)
     with pytest.raises(ValueError, match="validate must be at least 0"):
         LabelConfig(validate=1.0)
     broken = load_classifier(whole)
@@ -295,6 +295,6 @@ def test_average__is_what_is_scored(tmp_path: Path) -> None:
 
 
 def test_real__every_class_of_a_real_set_at_one_per_cent(shared_data: Path) -> None:
-    few = divide(str(shared_data / "psb-shrec12"), LabelConfig(fraction=0.01))
+    few = divide(str(shared_data / "psb-shrec12"), LabelConfig(label_fraction=0.01))
     assert set(few.train_labels) == set(range(len(few.train.classes)))
     assert len(few.train) < 100

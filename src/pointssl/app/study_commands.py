@@ -65,10 +65,10 @@ class Common:
 
     def config(self) -> "StudyConfig":
         """Return the settings; raises `SettingError` for those that cannot be."""
-        from pointssl.app.train_recipes import train_recipe
         from pointssl.interpret.config import InteractConfig
         from pointssl.interpret.profile import ProfileConfig
         from pointssl.study import StudyConfig
+        from pointssl.train.recipes import train_recipe
 
         recipe = train_recipe(self.recipe)
         try:

@@ -10,11 +10,11 @@ from tyro.conf import AvoidSubcommands, arg
 
 from pointssl.app import flags
 from pointssl.app.tables import two_columns
-from pointssl.app.train_recipes import TRAIN_RECIPES, train_recipe
 from pointssl.errors import SettingError
 from pointssl.progress import make_console, say
 from pointssl.runs.config import PretrainConfig
 from pointssl.train.labels import LabelConfig
+from pointssl.train.recipes import TRAIN_RECIPES, train_recipe
 
 console = make_console()
 
@@ -30,7 +30,10 @@ class Train:
     data: str | None = None
     """The clouds: a store, folder or file, `synthetic`, or NAME:PATH; short for --data.source."""
     init_from: str | None = None
-    """A run, checkpoint, encoder folder or hub name whose encoder training starts from; from scratch without."""
+    """A run, checkpoint, encoder folder or hub name to start from: its encoder, and its way to read clouds where the
+    command line does not say otherwise; from scratch without."""
+    score_epochs: bool = False
+    """Also score after every epoch, and keep the best one; it was chosen on the clouds that it is scored on."""
     out: Path | None = None
     """Folder of the run; runs/RECIPE by default."""
     device: str | None = None
@@ -67,7 +70,9 @@ def run(words: Sequence[str]) -> None:
         names = ", ".join(TRAIN_RECIPES)
         raise SettingError(f"name a recipe first: pointssl train RECIPE --data PATH (one of: {names})")
     name = words[0]
-    given = flags.change(Train(config=train_recipe(name)), words[1:], f"pointssl train {name}")
+    recipe, start = train_recipe(name), _value_of("--init-from", words)
+    base = recipe if start is None else from_run(recipe, start)
+    given = flags.change(Train(config=base), words[1:], f"pointssl train {name}")
     config = given.config
     if given.data is not None:
         config = replace(config, data=replace(config.data, source=given.data))
@@ -79,7 +84,37 @@ def run(words: Sequence[str]) -> None:
         console.print(two_columns(estimate(config, dataset=splits.train, device=given.device).table()))
         return
     out = given.out or Path("runs") / name
-    _finished(train_classifier(config, out, labels=given.labels, init_from=given.init_from, device=given.device))
+    done = train_classifier(
+        config,
+        out,
+        labels=given.labels,
+        init_from=given.init_from,
+        score_epochs=given.score_epochs,
+        device=given.device,
+    )
+    _finished(done)
+
+
+def from_run(recipe: PretrainConfig, run: str) -> PretrainConfig:
+    """Return a recipe with the encoder of a run and its way to read clouds; raises `RunError`."""
+    from pointssl.runs.checkpoint import read_config
+
+    other = read_config(run)
+    data = replace(
+        recipe.data,
+        points=other.data.points,
+        normalise=other.data.normalise,
+        allow_repeats=other.data.allow_repeats,
+    )
+    return replace(recipe, backbone=other.backbone, data=data)
+
+
+def _value_of(flag: str, words: Sequence[str]) -> str | None:
+    """Return what follows a flag, before all flags are read: what it names decides the defaults of the others."""
+    for word, following in zip(words, [*words[1:], None], strict=True):
+        if word.replace("_", "-").split("=")[0] == flag:
+            return word.partition("=")[2] if "=" in word else following
+    return None
 
 
 def recipe_table() -> Table:
@@ -102,5 +137,7 @@ def _finished(folder: Path) -> None:
     scores = read_scores(folder)
     where = f"{scores.clouds} clouds of {scores.data}, learned from {scores.learned_from}"
     say(f"accuracy: {scores.accuracy:.4f} on {where} (mean of classes {scores.class_accuracy:.4f})", console)
+    if scores.best_accuracy is not None:
+        say(f"best:     {scores.best_accuracy:.4f} after epoch {scores.best_epoch}, chosen on these clouds", console)
     say(f"scores:   {folder / 'scores.json'}", console)
     say(f"next:     pointssl interpret {folder} --data SET    and    pointssl report {folder}", console)

@@ -1,7 +1,7 @@
 """Which clouds are learned from and which are scored on, and whether their labels fit together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -17,10 +17,19 @@ TEST_SHARE = 0.2
 
 @final
 class Subset:
-    """Some clouds of a data set, in the given order."""
+    """Some clouds of a data set, in the given order; with `labels` and `classes` their classes are numbered afresh."""
 
-    def __init__(self, whole: Dataset, index: Int[np.ndarray, " s"], name: str) -> None:
+    def __init__(
+        self,
+        whole: Dataset,
+        index: Int[np.ndarray, " s"],
+        name: str,
+        *,
+        labels: Labels | None = None,
+        classes: tuple[str, ...] | None = None,
+    ) -> None:
         self._whole, self._index, self._name = whole, index, name
+        self._labels, self._classes = labels, classes
 
     @property
     def name(self) -> str:
@@ -29,12 +38,14 @@ class Subset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names of the whole set."""
-        return self._whole.classes
+        """Class names of the whole set, or the fresh ones."""
+        return self._whole.classes if self._classes is None else self._classes
 
     @property
     def labels(self) -> Labels | None:
         """Class of every cloud that is kept."""
+        if self._labels is not None:
+            return self._labels
         labels = self._whole.labels
         return None if labels is None else labels[self._index]
 
@@ -43,13 +54,15 @@ class Subset:
         """Changes with the whole set and with the choice."""
         import hashlib
 
-        return hashlib.sha256(self._whole.fingerprint.encode() + self._index.astype(np.int64).tobytes()).hexdigest()
+        choice = self._index.astype(np.int64).tobytes() + (b"" if self._labels is None else self._labels.tobytes())
+        return hashlib.sha256(self._whole.fingerprint.encode() + choice).hexdigest()
 
     def __len__(self) -> int:
         return len(self._index)
 
     def __getitem__(self, index: int) -> Cloud:
-        return self._whole[int(self._index[index])]
+        cloud = self._whole[int(self._index[index])]
+        return cloud if self._labels is None else replace(cloud, label=int(self._labels[index]))
 
     def xyz(self, index: int) -> Points:
         """Return the coordinates of one kept cloud."""

@@ -19,15 +19,14 @@ from pointssl import files
 from pointssl.data.cloud import Dataset
 from pointssl.errors import RunError, SettingError
 from pointssl.evaluate import record
-from pointssl.evaluate.protocols import PROTOCOLS
-from pointssl.evaluate.recipes import FinetuneConfig
+from pointssl.evaluate.protocols import DEFAULT, Protocol, chosen
 from pointssl.evaluate.record import Evaluation
-from pointssl.evaluate.suite import DEFAULT, checked, evaluate
+from pointssl.evaluate.suite import evaluate
 from pointssl.evaluate.table import accuracy, difference, p_value, percent
 from pointssl.ops import stats
 from pointssl.ops.stats import Estimate
 from pointssl.runs import checkpoint
-from pointssl.runs.config import to_json
+from pointssl.runs.config import PretrainConfig, to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +70,13 @@ def compare(
     runs: Sequence[Path | str],
     data: str | tuple[Dataset, Dataset],
     *,
-    protocols: Sequence[str] = DEFAULT,
+    protocols: Sequence[str | Protocol] = DEFAULT,
     seeds: Sequence[int] = (0, 1, 2),
     points: int | None = None,
     batch_size: int | None = None,
     device: str | None = None,
     bf16: bool = False,
-    finetune: FinetuneConfig | str = "small",
+    finetune: PretrainConfig | str = "finetune",
     out: Path | None = None,
 ) -> Comparison:
     """Evaluate every run where that is not done yet, compare all of them, and write JSON to `out` where given.
@@ -120,7 +119,7 @@ def groups_of(runs: Sequence[Path | str]) -> list[str]:
 
 
 def compare_evaluations(
-    evaluations: Sequence[Evaluation], groups: Sequence[str], *, protocols: Sequence[str] = ()
+    evaluations: Sequence[Evaluation], groups: Sequence[str], *, protocols: Sequence[str | Protocol] = ()
 ) -> Comparison:
     """Compare finished evaluations; `groups` names the group of each.
 
@@ -130,7 +129,7 @@ def compare_evaluations(
     for other in evaluations[1:]:
         if other.conditions != first.conditions:
             raise RunError(f"{first.run} and {other.run} were not evaluated on the same clouds with the same settings")
-    asked = checked(protocols, PROTOCOLS) if protocols else ()
+    asked = {one.name for one in chosen(protocols)} if protocols else ()
     rows, pairs = [], []
     for protocol in first.protocols():
         if asked and protocol.split()[0] not in asked:

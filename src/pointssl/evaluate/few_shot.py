@@ -15,6 +15,9 @@ from jaxtyping import Float32, Int64
 from pointssl.data.splits import class_name
 from pointssl.errors import DataError
 
+C = 1.0
+"""Weight of the errors in protocol A."""
+
 TrainLabels = Int64[np.ndarray, " m"]
 QueryLabels = Int64[np.ndarray, " t"]
 
@@ -53,6 +56,8 @@ class Episode:
     support_class: Int64[np.ndarray, " s"]
     """0 to K - 1, the class within the episode."""
     query_class: Int64[np.ndarray, " q"]
+    classes: Int64[np.ndarray, " k"]
+    """The data's number of every class of the episode."""
 
 
 def draw(
@@ -68,7 +73,8 @@ def draw(
         raise DataError(f"{way}-way needs {way} classes with {where} each, the data has {len(usable)} such classes")
     generator = np.random.default_rng([seed, way, shot])
     support, query = [], []
-    for label in generator.choice(usable, size=way, replace=False):
+    classes = generator.choice(usable, size=way, replace=False)
+    for label in classes:
         members = generator.permutation(np.flatnonzero(support_labels == label))
         support.append(members[:shot])
         others = members[shot:] if query_labels is None else np.flatnonzero(query_labels == label)
@@ -78,7 +84,17 @@ def draw(
         query=np.concatenate(query),
         support_class=np.repeat(np.arange(way), shot),
         query_class=np.repeat(np.arange(way), queries),
+        classes=classes,
     )
+
+
+def episodes(
+    support_labels: TrainLabels, query_labels: QueryLabels | None, way: int, shot: int, config: FewShotConfig
+) -> list[Episode]:
+    """Draw all episodes of a (way, shot), a function of the labels and settings alone. Raises as `draw`."""
+    return [
+        draw(support_labels, query_labels, way, shot, config.queries, seed=number) for number in range(config.episodes)
+    ]
 
 
 def usable_classes(
@@ -113,6 +129,6 @@ def frozen_accuracy(features: Float32[np.ndarray, "m d"], episode: Episode) -> f
     from sklearn.svm import SVC
 
     scaler = StandardScaler().fit(features[episode.support])
-    machine = SVC(kernel="linear", C=1.0).fit(scaler.transform(features[episode.support]), episode.support_class)
-    said = machine.predict(scaler.transform(features[episode.query]))
-    return float((said == episode.query_class).mean())
+    machine = SVC(kernel="linear", C=C).fit(scaler.transform(features[episode.support]), episode.support_class)
+    predictions = machine.predict(scaler.transform(features[episode.query]))
+    return float((predictions == episode.query_class).mean())

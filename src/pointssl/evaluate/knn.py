@@ -25,15 +25,15 @@ def predict(
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
     k, classes = min(k, len(train)), int(labels.max()) + 1
-    known, said = _unit(train), np.empty(len(test), dtype=np.int64)
+    known, predictions = _unit(train), np.empty(len(test), dtype=np.int64)
     for start in range(0, len(test), 1024):  # bounded memory for any number of test clouds
         cosine = _unit(test[start : start + 1024]) @ known.T
         near = np.argsort(-cosine, axis=1, kind="stable")[:, :k]
         weight = np.exp(np.take_along_axis(cosine, near, axis=1) / temperature)
         votes = np.zeros((len(cosine), classes))
         np.add.at(votes, (np.arange(len(cosine))[:, None], labels[near]), weight)
-        said[start : start + 1024] = votes.argmax(axis=1)
-    return said
+        predictions[start : start + 1024] = votes.argmax(axis=1)
+    return predictions
 
 
 def _unit(rows: Float32[np.ndarray, "m d"]) -> Float64[np.ndarray, "m d"]:

@@ -18,6 +18,8 @@ Inputs = Float64[np.ndarray, "_ _"]
 GRID = (1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 WIDE_GRID = (*GRID, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4)
 """C is measured against the scale of the features, and untrained networks can have features of small scale."""
+STANDARDISED_GRID = (1e-5, 3e-5, 1e-4, 3e-4, *GRID[:6])
+"""A cloud of d standardised features has a squared length of about d, so the same borders need a C of about 1 / d."""
 GRAM_LIMIT = 12_000
 """With more training clouds than this the matrix of inner products (8 bytes each) is not worth its memory."""
 
@@ -56,12 +58,23 @@ class SVMConfig:
         )
 
 
+PROBES: dict[str, SVMConfig] = {
+    "svm-cv": SVMConfig(),
+    "svm-fixed": SVMConfig(c=0.01),
+    "svm-cv-standardised": SVMConfig(standardise=True, grid=STANDARDISED_GRID),
+    "svm-cv-wide": SVMConfig(grid=WIDE_GRID),
+    "linear-svc": SVMConfig(c=1.0, strategy="one-vs-rest"),
+}
+"""The linear probes by the names of their protocols; whoever reports one of these numbers takes its settings here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """What a probe says of the test clouds and how its C came about."""
+    """What a probe predicts for the test clouds and how its C came about."""
 
     predictions: Int64[np.ndarray, " t"]
-    c: float
+    c: float | None = None
+    """None for what has no C."""
     validation: tuple[tuple[float, float], ...] = ()
     """(C, accuracy inside the training clouds); empty where C was fixed or no class has two members."""
 
@@ -140,10 +153,10 @@ class _Space:
     def predictions(
         self, labels: Int64[np.ndarray, " k"], inputs: tuple[Inputs, Inputs], grid: Sequence[float]
     ) -> list[Int64[np.ndarray, " t"]]:
-        """Fit one machine per C to the first of `inputs` and return what each says of the second."""
+        """Fit one machine per C to the first of `inputs` and return its predictions for the second."""
         from sklearn.svm import SVC, LinearSVC
 
-        said = []
+        predictions = []
         for c in grid:
             if self._config.strategy == "one-vs-rest":
                 # The primal converges in tens of steps where the dual takes minutes on raw features.
@@ -151,8 +164,8 @@ class _Space:
             else:
                 machine = SVC(C=c, kernel="precomputed" if self._by_products else "linear", cache_size=500)
             machine.fit(inputs[0], labels)
-            said.append(np.asarray(machine.predict(inputs[1]), dtype=np.int64))
-        return said
+            predictions.append(np.asarray(machine.predict(inputs[1]), dtype=np.int64))
+        return predictions
 
     def _pair(self, kept: Float64[np.ndarray, "k d"], other: Float64[np.ndarray, "t d"]) -> tuple[Inputs, Inputs]:
         if self._config.standardise:

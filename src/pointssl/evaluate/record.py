@@ -66,6 +66,10 @@ class Skipped:
     reason: str
 
 
+Results = list[Score | Skipped]
+"""What a protocol returns: a score for every row and arm, or why a row was left out."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
     """What two evaluations must share to be comparable."""

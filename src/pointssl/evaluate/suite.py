@@ -1,44 +1,39 @@
 """Measure a run: every protocol for the pre-trained encoder and for the same network untrained, kept under the run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pointssl.data.cloud import Dataset
 from pointssl.data.splits import Splits, open_splits
-from pointssl.errors import SettingError, nearest
+from pointssl.errors import SettingError
 from pointssl.evaluate import record
-from pointssl.evaluate.bench import Bench
+from pointssl.evaluate.bench import FRACTIONS, SUBSETS, Bench
 from pointssl.evaluate.features import Reading
 from pointssl.evaluate.few_shot import FewShotConfig
-from pointssl.evaluate.fractions import FRACTIONS, SUBSETS
-from pointssl.evaluate.protocols import PROTOCOLS
-from pointssl.evaluate.recipes import RECIPES, FinetuneConfig
+from pointssl.evaluate.probe import PROBES
+from pointssl.evaluate.protocols import DEFAULT, Protocol, chosen
 from pointssl.evaluate.record import Conditions, Evaluation, Predicted, Score, Skipped
 from pointssl.runs import checkpoint
 from pointssl.runs.config import PretrainConfig
 from pointssl.runs.weights import digest
-
-DEFAULT = ("svm-fixed", "svm-cv", "svm-cv-standardised", "knn-20", "knn-1")
-"""What is measured when nothing is asked for: the protocols on frozen features, which take seconds to minutes."""
-
-PROBES = (*DEFAULT, "svm-cv-wide", "linear-svc")
-"""Protocols that have no settings besides the evaluation's conditions."""
+from pointssl.train.recipes import train_recipe
 
 
 def evaluate(
     run: Path | str,
     data: str | tuple[Dataset, Dataset],
     *,
-    protocols: Sequence[str] = DEFAULT,
+    protocols: Sequence[str | Protocol] = DEFAULT,
     seeds: Sequence[int] = (0, 1, 2),
     points: int | None = None,
     batch_size: int | None = None,
     device: str | None = None,
     bf16: bool = False,
-    finetune: FinetuneConfig | str = "small",
+    finetune: PretrainConfig | str = "finetune",
     few_shot: FewShotConfig | None = None,
-    few_shot_finetune: FinetuneConfig | str = "few-shot",
+    few_shot_finetune: PretrainConfig | str = "finetune-few-shot",
+    score_epochs: bool = True,
     fractions: Sequence[float] = FRACTIONS,
     subsets: int = SUBSETS,
     out: Path | None = None,
@@ -47,6 +42,7 @@ def evaluate(
     """Measure the encoder of `run` on `data`, write `run/evaluation/<data>.json` and return what it says.
 
     `data` is what `open_dataset` takes, or a training and a test set. `points` is the run's own number when not given.
+    `protocols` are names or objects, `finetune` and `few_shot_finetune` recipes of `pointssl train` or settings.
     The file grows after every protocol, and scores of other protocols under the same conditions stay in it. With
     `reuse`, probes that are already in it are not fitted again. Raises `RunError`, `DataError` or `SettingError`.
     """
@@ -61,7 +57,7 @@ def evaluate(
         device=device,
         bf16=bf16,
     )
-    chosen = checked(protocols, PROTOCOLS)
+    asked = chosen(protocols)
     splits = open_splits(data)
     bench = Bench(
         arms={"pretrained": lambda _: pretrained, "untrained": lambda seed: checkpoint.untrained(run, seed)},
@@ -69,7 +65,9 @@ def evaluate(
         reading=reading,
         seeds=_seeds(seeds),
         cache=folder,
+        backbone=config.backbone,
         finetune=recipe(finetune),
+        score_epochs=score_epochs,
         few_shot=few_shot or FewShotConfig(),
         few_shot_finetune=recipe(few_shot_finetune),
         fractions=tuple(fractions),
@@ -77,12 +75,12 @@ def evaluate(
     )
     source = f"{config.data.source}, split {config.data.split}"
     notes = [f"test clouds were in the pre-training data ({source}), without labels"] if _seen(data, config) else []
-    return measure(bench, chosen, run=str(run), pretraining=source, notes=notes, folder=folder, reuse=reuse)
+    return measure(bench, asked, run=str(run), pretraining=source, notes=notes, folder=folder, reuse=reuse)
 
 
 def measure(
     bench: Bench,
-    protocols: Sequence[str],
+    protocols: Sequence[str | Protocol],
     *,
     run: str,
     pretraining: str = "not recorded",
@@ -104,10 +102,10 @@ def measure(
     old = None if folder is None else _kept(folder, result)
     if old is not None:
         result = record.merge(old, result)
-    for name in protocols:
-        if reuse and name in PROBES and result.score(name, "pretrained") is not None:
+    for protocol in chosen(protocols):
+        if reuse and protocol.settled and result.score(protocol.name, "pretrained") is not None:
             continue
-        found = PROTOCOLS[name](bench)
+        found = protocol.run(bench)
         scores = tuple(r for r in found if isinstance(r, Score))
         skipped = tuple(r for r in found if isinstance(r, Skipped))
         told = (*notes, *_edge_notes(scores))
@@ -138,23 +136,9 @@ def conditions(splits: Splits, bench: Bench) -> Conditions:
     )
 
 
-def checked(names: Sequence[str], known: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the names once each, or raise `SettingError` with the nearest known one."""
-    for name in names:
-        if name not in known:
-            raise SettingError(f"there is no protocol '{name}'{nearest(name, known)}")
-    if not names:
-        raise SettingError(f"name at least one protocol{nearest('', known)}")
-    return tuple(dict.fromkeys(names))
-
-
-def recipe(given: FinetuneConfig | str) -> FinetuneConfig:
-    """Return fine-tuning settings by name, or as they are."""
-    if isinstance(given, FinetuneConfig):
-        return given
-    if given not in RECIPES:
-        raise SettingError(f"there is no fine-tuning recipe '{given}'{nearest(given, RECIPES)}")
-    return RECIPES[given]
+def recipe(given: PretrainConfig | str) -> PretrainConfig:
+    """Return settings of supervised training by name, or as they are."""
+    return train_recipe(given) if isinstance(given, str) else given
 
 
 def _seeds(seeds: Sequence[int]) -> tuple[int, ...]:
@@ -170,13 +154,13 @@ def _seen(data: str | tuple[Dataset, Dataset], config: PretrainConfig) -> bool:
 
 def _edge_notes(scores: Sequence[Score]) -> list[str]:
     """Say where cross-validation chose the end of the grid: a C beyond it might have scored more."""
-    from pointssl.evaluate.probe import GRID, WIDE_GRID
-
     notes = []
     for s in scores:
         kind = s.protocol.split()[0]
-        last = WIDE_GRID[-1] if kind == "svm-cv-wide" else GRID[-1]
-        if "cross-validation" in s.rule and any(r.c in (GRID[0], last) for r in s.repeats):
+        config = PROBES.get("svm-cv" if kind == "fractions-svm" else kind)
+        if config is None or config.c is not None:
+            continue
+        if any(r.c in (config.grid[0], config.grid[-1]) for r in s.repeats):
             # Unscaled features of an untrained network are often so small that the usual grid ends too early.
             notes.append(f"{kind}, {s.arm}: C at the end of its grid, see svm-cv-standardised and svm-cv-wide")
     return list(dict.fromkeys(notes))

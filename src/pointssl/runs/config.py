@@ -55,6 +55,8 @@ class OptimConfig:
     """Course of the learning rate after the warm-up."""
     warmup_steps: int = 0
     """Steps over which the learning rate rises in a straight line from 0."""
+    warmup_epochs: float = 0.0
+    """The same in epochs, for recipes that are meant for data of any size; give one of the two."""
     step_epochs: float = 20.0
     """Epochs between two cuts of the learning rate, for the schedule `step`."""
     step_factor: float = 0.7
@@ -77,6 +79,12 @@ class OptimConfig:
             raise ValueError(f"final_lr must be 0 to lr ({self.lr}), got {self.final_lr}")
         if self.warmup_steps < 0:
             raise ValueError(f"warmup_steps must be at least 0, got {self.warmup_steps}")
+        if self.warmup_epochs < 0:
+            raise ValueError(f"warmup_epochs must be at least 0, got {self.warmup_epochs}")
+        if self.warmup_steps and self.warmup_epochs:
+            raise ValueError(
+                f"warmup_epochs must be 0 where warmup_steps is given ({self.warmup_steps}), got {self.warmup_epochs}"
+            )
         if self.step_epochs <= 0:
             raise ValueError(f"step_epochs must be positive, got {self.step_epochs}")
         if not 0 < self.step_factor <= 1:

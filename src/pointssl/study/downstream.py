@@ -19,7 +19,7 @@ from pointssl.ops.stats import resampled_means
 from pointssl.runs.checkpoint import load
 from pointssl.study.result import Transfer
 
-SVM = probe.SVMConfig(standardise=True, grid=(1e-5, 3e-5, 1e-4, 3e-4, *probe.GRID[:6]))
+SVM = probe.PROBES["svm-cv-standardised"]
 """Standardised: fine-tuned encoders of different arms have features of different scales."""
 
 Right = Float64[np.ndarray, " t"]

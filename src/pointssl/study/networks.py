@@ -28,7 +28,7 @@ from pointssl.study.config import StudyConfig
 from pointssl.study.figures import Figures, figures
 from pointssl.study.pretrained import Start
 from pointssl.train.classifier import fitted, load_classifier, train_classifier
-from pointssl.train.labels import LabelConfig, divide
+from pointssl.train.labels import LabelConfig, divide, fit_batch
 from pointssl.train.scores import read_scores
 
 Data = str | tuple[Dataset, Dataset]
@@ -77,12 +77,11 @@ class Networks:
 
     def settings(self, job: Job) -> tuple[PretrainConfig, LabelConfig, int]:
         """Return the settings of one training, its labels, and how many clouds it learns from."""
-        labels = LabelConfig(fraction=job.fraction, draw=job.seed)
+        labels = LabelConfig(label_fraction=job.fraction, label_seed=job.seed)
         learned_from = len(divide(self.pair, labels).train)
         recipe = self.config.recipe
-        batch = max(2, min(recipe.data.batch, learned_from))
-        recipe = replace(recipe, seed=job.seed, data=replace(recipe.data, batch=batch))
-        steps = recipe.total_steps(max(1, learned_from // batch))
+        recipe = fit_batch(replace(recipe, seed=job.seed), learned_from)
+        steps = recipe.total_steps(max(1, learned_from // recipe.data.batch))
         return replace(recipe, steps=max(steps, self.config.least_steps)), labels, learned_from
 
     def folder(self, job: Job) -> Path:

@@ -1,60 +1,23 @@
 """Some classes of a data set as a data set of its own: what a classifier learns, and what it never sees."""
 
-import hashlib
-from dataclasses import dataclass, replace
-from typing import final
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int64
 
-from pointssl.data.cloud import Cloud, Dataset, Labels, Points
-from pointssl.data.splits import Splits, required_labels
+from pointssl.data.cloud import Dataset
+from pointssl.data.splits import Splits, Subset, required_labels
 from pointssl.errors import DataError, SettingError
 
 
-@final
-class SomeClasses:
-    """The clouds of some classes, which are numbered afresh in the given order."""
-
-    def __init__(self, whole: Dataset, chosen: Int64[np.ndarray, " k"], name: str) -> None:
-        labels = required_labels(whole)
-        self._whole, self._name = whole, name
-        self._index = np.flatnonzero(np.isin(labels, chosen))
-        place = {int(label): number for number, label in enumerate(chosen)}
-        self._labels = np.array([place[int(label)] for label in labels[self._index]], dtype=np.int64)
-        names = whole.classes
-        self._classes = tuple(names[int(label)] for label in chosen) if names else ()
-
-    @property
-    def name(self) -> str:
-        """What to call it in tables."""
-        return self._name
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the chosen classes."""
-        return self._classes
-
-    @property
-    def labels(self) -> Labels | None:
-        """Class of every cloud, counted within the chosen ones."""
-        return self._labels
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes with the whole set and with the choice."""
-        held = self._index.tobytes() + self._labels.tobytes()
-        return hashlib.sha256(self._whole.fingerprint.encode() + held).hexdigest()
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-    def __getitem__(self, index: int) -> Cloud:
-        return replace(self._whole[int(self._index[index])], label=int(self._labels[index]))
-
-    def xyz(self, index: int) -> Points:
-        """Return the coordinates of one cloud."""
-        return self._whole.xyz(int(self._index[index]))
+def some_classes(whole: Dataset, chosen: Int64[np.ndarray, " k"], name: str) -> Subset:
+    """Return the clouds of some classes, which are numbered afresh in the given order."""
+    labels = required_labels(whole)
+    index = np.flatnonzero(np.isin(labels, chosen))
+    number = {int(label): place for place, label in enumerate(chosen)}
+    fresh = np.array([number[int(label)] for label in labels[index]], dtype=np.int64)
+    classes = tuple(whole.classes[int(label)] for label in chosen) if whole.classes else ()
+    return Subset(whole, index, name, labels=fresh, classes=classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +55,8 @@ def leave_out(splits: Splits, share: float, seed: int) -> SeenUnseen:
 
     def pair(chosen: Int64[np.ndarray, " k"], called: str) -> tuple[Dataset, Dataset]:
         return (
-            SomeClasses(splits.train, chosen, f"{splits.name}, {called}/train"),
-            SomeClasses(splits.test, chosen, f"{splits.name}, {called}/test"),
+            some_classes(splits.train, chosen, f"{splits.name}, {called}/train"),
+            some_classes(splits.test, chosen, f"{splits.name}, {called}/test"),
         )
 
     return SeenUnseen(pair(seen, f"seen classes {seed}"), pair(unseen, f"unseen classes {seed}"))

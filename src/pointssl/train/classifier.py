@@ -1,12 +1,14 @@
 """One call from settings and labelled clouds to a scored classifier, from scratch or from a pre-trained encoder.
 
-It trains on the engine of pre-training (`pretrain.py`), so a stopped run is taken up to the same bits, and every arm of
-a comparison gets the same recipe, order, points and head. Beside what every run folder holds:
+It trains on the engine of pre-training (`pretrain.py`), so a stopped run is resumed to the same bits, and every arm of
+a comparison gets the same recipe, order, points and head. Fine-tuning protocols are such runs. Beside what every run
+folder holds:
 
     run/record.json    `training`: the encoder it started from with the digest of its weights, which labels, the classes
-    run/scores.json    accuracy after the last epoch, and every prediction
+    run/scores.json    accuracy after the last epoch, every prediction, and the best epoch where all were scored
 """
 
+import copy
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,20 +18,24 @@ import torch
 import torch.distributed as dist
 
 from pointssl.backbones import Backbone, build_backbone
+from pointssl.data.batches import seed_of
 from pointssl.data.cloud import Dataset
 from pointssl.data.splits import Splits
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.files import write_json
 from pointssl.methods import Classify, ClassifyConfig
+from pointssl.methods.base import PretextMethod
 from pointssl.methods.classify import CloudClassifier
+from pointssl.runs import strict_json
 from pointssl.runs.checkpoint import existing, latest, load, load_method, read_config, read_json
 from pointssl.runs.config import PretrainConfig
-from pointssl.runs.weights import digest, key_report
+from pointssl.runs.record import read_metrics
+from pointssl.runs.weights import digest, key_report, load_weights, read_tensors
 from pointssl.train.checks import differences, is_supervised
 from pointssl.train.labels import LabelConfig, divide
-from pointssl.train.pretrain import own_randomness, pretrain
+from pointssl.train.pretrain import Measure, own_randomness, pretrain
 from pointssl.train.runtime import choose_device
-from pointssl.train.scores import score
+from pointssl.train.scores import predict, score
 
 
 def train_classifier(
@@ -39,6 +45,8 @@ def train_classifier(
     data: tuple[Dataset, Dataset] | None = None,
     labels: LabelConfig | None = None,
     init_from: Path | str | Backbone | None = None,
+    backbone: Backbone | None = None,
+    score_epochs: bool = False,
     resume: bool = False,
     device: str | None = None,
 ) -> Path:
@@ -52,6 +60,8 @@ def train_classifier(
         labels: how many of the labels, and which clouds are scored on.
         init_from: a run, checkpoint, encoder folder or hub name whose encoder's weights training starts from, or the
             encoder itself; from scratch without.
+        backbone: an encoder of one's own, in place of `config.backbone`; a copy is trained, from the weights it has.
+        score_epochs: also score after every epoch, and keep the best one. It was chosen on the clouds it is scored on.
         resume: go on from the last whole checkpoint; the result is the one of a run that was never stopped.
         device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
 
@@ -61,8 +71,29 @@ def train_classifier(
         RunError: `out` exists, cannot be resumed, or `init_from` holds no encoder.
         Interrupted, TrainingStopped, DiskFullError: as `pretrain`.
     """
+    run, labels = Path(out), labels or LabelConfig()
+    if init_from is not None and backbone is not None:
+        raise SettingError("give init_from or backbone, not both: a backbone of your own starts from its own weights")
     with own_randomness(choose_device(device)):
-        return _train(config, Path(out), data, labels or LabelConfig(), init_from, resume=resume, device=device)
+        config, splits = fitted(config, data, labels)
+        before = _training_of(run) if resume else None
+        method = _classifier(config, backbone)
+        notes: dict[str, Any] = {
+            "start": _started(backbone) if backbone else _start(method, config, init_from, before, run),
+            "labels": asdict(labels),
+            "classes": list(splits.train.classes),
+            "scored_on": {
+                "data": splits.test.name,
+                "clouds": len(splits.test),
+                "fingerprint": splits.test.fingerprint,
+            },
+            "score_epochs": score_epochs,
+        }
+        if before is not None:
+            _check_same(before, notes, run)
+        if not (run / "scores.json").is_file() or not resume:
+            _train(config, run, splits, method, before or notes, resume=resume, device=device)
+    return run
 
 
 def fitted(
@@ -99,8 +130,11 @@ def resume_classifier(run: Path | str, *, device: str | None = None) -> Path:
     if not is_supervised(folder):
         raise RunError(f"{folder} is no run of `pointssl train`; start one with: pointssl train RECIPE --out RUN")
     before = _training_of(folder)
-    labels = LabelConfig() if before is None else LabelConfig(**before["labels"])
-    return train_classifier(read_config(folder), folder, labels=labels, resume=True, device=device)
+    if before is None:
+        return train_classifier(read_config(folder), folder, resume=True, device=device)
+    labels = strict_json.structure(before["labels"], LabelConfig, f"{folder / 'record.json'}: labels")
+    epochs = bool(before.get("score_epochs"))
+    return train_classifier(read_config(folder), folder, labels=labels, score_epochs=epochs, resume=True, device=device)
 
 
 def load_classifier(run: Path | str) -> CloudClassifier:
@@ -121,37 +155,66 @@ def load_classifier(run: Path | str) -> CloudClassifier:
 def _train(
     config: PretrainConfig,
     run: Path,
-    data: tuple[Dataset, Dataset] | None,
-    labels: LabelConfig,
-    init_from: Path | str | Backbone | None,
+    splits: Splits,
+    method: Classify,
+    notes: dict[str, Any],
     *,
     resume: bool,
     device: str | None,
-) -> Path:
-    config, splits = fitted(config, data, labels)
-    names = splits.train.classes
-    before = _training_of(run) if resume else None
-    built = _classifier(config)
-    start = _start(built, config, init_from, before, run)
-    notes: dict[str, Any] = {"start": start, "labels": asdict(labels), "classes": list(names)}
-    notes["scored_on"] = {"data": splits.test.name, "clouds": len(splits.test), "fingerprint": splits.test.fingerprint}
-    if before is not None:
-        _check_same(before, notes, run)
-    if not (run / "scores.json").is_file() or not resume:
-        kept = {"training": before or notes}
-        pretrain(config, run, dataset=splits.train, method=built, notes=kept, resume=resume, device=device)
-        if _is_main():
-            which = "validation" if labels.validate else "test"
-            made = score(load_classifier(run), splits, config.data, classes=names, scored_on=which, device=device)
-            write_json(run / "scores.json", asdict(made))
-    return run
+) -> None:
+    """Train `method` to the end and write the scores."""
+    which = "validation" if notes["labels"]["validate"] else "test"
+    named = f"{which}_accuracy"
+
+    def accuracy(now: PretextMethod) -> dict[str, float]:
+        assert isinstance(now, Classify)
+        predictions = predict(_network(now, ()), splits.test, config.data, device=device, progress_bar=False)
+        return {named: float((predictions == splits.test_labels).mean())}
+
+    measure: Measure | None = accuracy if notes["score_epochs"] else None
+    pretrain(
+        config,
+        run,
+        dataset=splits.train,
+        method=method,
+        notes={"training": notes},
+        measure=measure,
+        resume=resume,
+        device=device,
+    )
+    if not _is_main():
+        return
+    last = latest(run)
+    assert last is not None  # `pretrain` ends with a checkpoint
+    average = last / "ema.safetensors"
+    file = average if average.is_file() else last / "model.safetensors"
+    load_weights(method, read_tensors(file), file)  # a run that was finished before has trained nothing just now
+    names, epochs = splits.train.classes, [line[named] for line in read_metrics(run) if named in line]
+    made = score(
+        _network(method, names), splits, config.data, classes=names, scored_on=which, epochs=epochs, device=device
+    )
+    write_json(run / "scores.json", asdict(made))
 
 
-def _classifier(config: PretrainConfig) -> Classify:
-    """Build the classifier from the run's seed: whatever encoder it starts from, the head is the same."""
+def _network(method: Classify, names: tuple[str, ...]) -> CloudClassifier:
+    """Return the part of `method` that classifies, with its own weights."""
+    network = CloudClassifier(method.backbone, method.head, names)
+    network.training = method.training  # a wrapper is born in training mode; its parts keep theirs
+    return network
+
+
+def _classifier(config: PretrainConfig, backbone: Backbone | None) -> Classify:
+    """Build the classifier from the run's seed: whatever encoder it gets, the head is the same."""
     assert isinstance(config.method, ClassifyConfig)
     torch.manual_seed(config.seed)
-    return Classify(build_backbone(config.backbone), config.method)
+    backbone = build_backbone(config.backbone) if backbone is None else copy.deepcopy(backbone)
+    torch.manual_seed(seed_of(config.seed, 6))
+    return Classify(backbone, config.method)
+
+
+def _started(encoder: Backbone, name: str | None = None) -> dict[str, str]:
+    """Return what the record says of the weights that training starts from."""
+    return {"from": name or type(encoder).__name__, "digest": digest(encoder)}
 
 
 def _start(
@@ -170,7 +233,7 @@ def _start(
     if init_from is None:
         return None
     if isinstance(init_from, Backbone):
-        encoder, name = init_from, type(init_from).__name__
+        encoder, name = init_from, None
         report = key_report(built.backbone.state_dict(), encoder.state_dict())
         if report:
             raise SettingError(f"init_from does not fit the settings' encoder: {report}; change backbone to fit it")
@@ -183,7 +246,7 @@ def _start(
             )
         encoder, name = load(init_from), str(init_from)
     built.backbone.load_state_dict(encoder.state_dict())
-    return {"from": name, "digest": digest(encoder)}
+    return _started(encoder, name)
 
 
 def _training_of(run: Path) -> dict[str, Any] | None:

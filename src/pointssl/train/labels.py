@@ -1,40 +1,66 @@
-"""Which labelled clouds a classifier learns from: all, a part of every class, or all but those kept for validation."""
+"""Which labelled clouds a classifier learns from: all, a part of every class, or all but those kept for validation.
+
+The choice follows from the labels, the fraction and the seed alone: everyone who learns from few labels gets the same.
+"""
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+from jaxtyping import Int64
+
 from pointssl.data import splits
 from pointssl.data.cloud import Dataset
-from pointssl.data.few_labels import subset
+from pointssl.runs.config import PretrainConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelConfig:
     """Which of the labelled clouds are learned from, and which are scored on."""
 
-    fraction: float = 1.0
+    label_fraction: float = 1.0
     """Part of the training clouds of every class to learn from, at least one cloud each."""
-    draw: int = 0
+    label_seed: int = 0
     """Seed of that choice, and of the clouds kept for validation; all arms with one seed get the same clouds."""
     validate: float = 0.0
     """Part of the training clouds of every class to be scored on in place of the test clouds, for choosing settings."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.fraction <= 1:
-            raise ValueError(f"fraction must be in (0, 1], got {self.fraction}")
+        if not 0 < self.label_fraction <= 1:
+            raise ValueError(f"label_fraction must be in (0, 1], got {self.label_fraction}")
         if not 0 <= self.validate < 1:
             raise ValueError(f"validate must be at least 0 and below 1, got {self.validate}")
-        if self.draw < 0:
-            raise ValueError(f"draw must be at least 0, got {self.draw}")
+        if self.label_seed < 0:
+            raise ValueError(f"label_seed must be at least 0, got {self.label_seed}")
 
 
 def divide(data: str | tuple[Dataset, Dataset], labels: LabelConfig) -> splits.Splits:
     """Return the clouds to learn from, as few as asked for, and those to be scored on."""
     divided = splits.open_splits(data)
     if labels.validate:
-        divided = splits.hold_out(divided.train, seed=labels.draw, share=labels.validate, called="validation")
+        divided = splits.hold_out(divided.train, seed=labels.label_seed, share=labels.validate, called="validation")
         splits.check(divided)
-    if labels.fraction == 1:
+    if labels.label_fraction == 1:
         return divided
-    chosen = subset(divided.train_labels, labels.fraction, labels.draw)
-    name = f"{divided.train.name} ({labels.fraction:.3g})"
+    chosen = label_subset(divided.train_labels, labels.label_fraction, labels.label_seed)
+    name = f"{divided.train.name} ({labels.label_fraction:.3g})"
     return replace(divided, train=splits.Subset(divided.train, chosen, name))
+
+
+def label_subset(labels: Int64[np.ndarray, " m"], fraction: float, seed: int) -> Int64[np.ndarray, " s"]:
+    """Return the indices of `fraction` of every class, at least one cloud each, in rising order.
+
+    With one seed, a smaller fraction is part of a larger one.
+    """
+    if not 0 < fraction <= 1:
+        raise ValueError(f"fraction must be in (0, 1], got {fraction}")
+    generator = np.random.default_rng(seed)
+    chosen = []
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        chosen.append(members[: max(1, round(fraction * len(members)))])
+    return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def fit_batch(config: PretrainConfig, clouds: int) -> PretrainConfig:
+    """Return the settings with batches of `clouds` where they are larger; never below the two that batch norm needs."""
+    return replace(config, data=replace(config.data, batch=max(2, min(config.data.batch, clouds))))

@@ -1,6 +1,7 @@
 """What is seen of a run while it trains: the progress line, the metrics file, and warnings."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
@@ -44,11 +45,11 @@ class Observer:
         self._rate = 0.0
         self._line = Bar("training" if isinstance(config.method, ClassifyConfig) else "pre-training", total, done)
 
-    def see(self, step: Step, epoch: float) -> None:
-        """Take note of one healthy step, which was update `step.index + 1` of the run."""
+    def see(self, step: Step, epoch: float, measured: Mapping[str, float]) -> None:
+        """Take note of one healthy step, update `step.index + 1` of the run, and of what was measured after it."""
         done = step.index + 1
         every = self._config.monitor_every
-        values: dict[str, float] = {}
+        values = dict(measured)
         if every and (done % every == 0 or done == 1):
             values |= self._monitor.look(self._state.method.backbone)
             warning = self._monitor.warning(values)

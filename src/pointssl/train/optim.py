@@ -28,13 +28,14 @@ def build_optimizer(method: nn.Module, config: OptimConfig) -> torch.optim.Optim
 
 def learning_rate(config: OptimConfig, step: int, total: int, steps_per_epoch: float) -> float:
     """Return the learning rate of update `step`, which counts from 0, of `total`."""
-    if step < config.warmup_steps:
-        return config.lr * (step + 1) / config.warmup_steps
+    warmup = config.warmup_steps or round(config.warmup_epochs * steps_per_epoch)
+    if step < warmup:
+        return config.lr * (step + 1) / warmup
     match config.schedule:
         case "constant":
             return config.lr
         case "cosine":
-            done = (step - config.warmup_steps) / max(1, total - config.warmup_steps)
+            done = (step - warmup) / max(1, total - warmup)
             return config.final_lr + (config.lr - config.final_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
         case "step":
             cuts = int(step / (config.step_epochs * steps_per_epoch))

@@ -1,7 +1,7 @@
 """One call from settings and clouds to a finished encoder, which can be stopped and taken up again at any step."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,9 @@ from pointssl.train.runtime import Runtime, bf16_is_slow, start
 from pointssl.train.signals import StopSignal, stop_signal
 from pointssl.train.state import TrainingState
 
+Measure = Callable[[PretextMethod], Mapping[str, float]]
+"""Figures of a method while it trains, by name."""
+
 
 def pretrain(
     config: PretrainConfig,
@@ -39,6 +42,7 @@ def pretrain(
     backbone: Backbone | None = None,
     method: PretextMethod | None = None,
     notes: Mapping[str, Any] | None = None,
+    measure: Measure | None = None,
     resume: bool = False,
     device: str | None = None,
 ) -> Path:
@@ -51,6 +55,8 @@ def pretrain(
         backbone: trained in place of `config.backbone`; `load` then needs the same network again.
         method: trained in place of `config.method` and its backbone, as for an image encoder of one's own.
         notes: JSON values to keep in the run's record beside its circumstances.
+        measure: called after every epoch with the method, averaged where the run keeps an average; what it returns
+            goes into the metrics. It must leave the method and all randomness as they were.
         resume: go on from the last whole checkpoint; the result is the one of a run that was never stopped.
         device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
 
@@ -71,7 +77,7 @@ def pretrain(
         with _disk_full_explained(run):
             record = _begin(run, parts, notes or {})
             with stop_signal() as signal:
-                _train(parts, run, record, signal)
+                _train(parts, run, record, signal, measure)
             if runtime.is_main:
                 _finish(parts, run, record)
             runtime.wait()
@@ -146,7 +152,7 @@ def _begin(run: Path, parts: Parts, notes: Mapping[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal) -> None:
+def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal, measure: Measure | None) -> None:
     """Train to the end, or until something stops the run; whatever it is, the last whole step is kept."""
     config, state, total, runtime = parts.config, parts.state, parts.total, parts.runtime
     done, figures = states.restore(state, run)
@@ -154,6 +160,10 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal) 
     losses = monitor.LossWatch(config.divergence, figures)
     kept = states.kept_steps(total, config.keep)
     per_epoch = parts.batches.steps_per_epoch / config.optim.accumulate
+
+    def epoch_ends(step: int) -> bool:
+        seen, last = (s * config.optim.accumulate // parts.batches.steps_per_epoch for s in (step, step - 1))
+        return seen > last or step == total
 
     def save() -> None:
         if runtime.is_main:
@@ -173,7 +183,8 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal) 
                     raise monitor.stop(fault, step, state, config, run, runtime.rank)
                 done = step.index + 1
                 if observer is not None:
-                    observer.see(step, done / per_epoch)
+                    measured = measure(state.averaged()) if measure is not None and epoch_ends(done) else {}
+                    observer.see(step, done / per_epoch, measured)
                 stopped = runtime.any(signal.received)
                 if done % config.checkpoint_every == 0 or done in kept or done == total or stopped:
                     save()

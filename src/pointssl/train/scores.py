@@ -1,6 +1,6 @@
 """How a classifier does on clouds that it did not learn from."""
 
-import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,14 @@ from pointssl import progress
 from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
 from pointssl.data.splits import Splits
-from pointssl.errors import RunError
+from pointssl.errors import RunError, SettingError
+from pointssl.runs import strict_json
+from pointssl.runs.checkpoint import read_json
 from pointssl.runs.config import DataConfig
 from pointssl.train.checks import resume_command
 from pointssl.train.runtime import choose_device
 
-CLOUDS = 32
+BATCH_SIZE = 32
 """Clouds that are scored at once."""
 
 
@@ -41,7 +43,11 @@ class Scores:
     labels: list[int]
     """Class of every cloud."""
     predictions: list[int]
-    """What the classifier said, in the same order."""
+    """Predicted class of every cloud, in the same order."""
+    best_accuracy: float | None = None
+    """Accuracy after the epoch that did best on these very clouds: optimistic; only where every epoch was scored."""
+    best_epoch: int | None = None
+    """Number of that epoch; 1 is the first, and the earliest of equals is taken."""
 
 
 def score(
@@ -51,11 +57,15 @@ def score(
     *,
     classes: tuple[str, ...] = (),
     scored_on: str = "test",
+    epochs: list[float] | None = None,
     device: str | None = None,
 ) -> Scores:
-    """Return how `network` does on the second part of `splits`, its clouds read as `data` says."""
-    said, labels = predict(network, splits.test, data, device=device), splits.test_labels
-    right = said == labels
+    """Return how `network` does on the second part of `splits`, its clouds read as `data` says.
+
+    `epochs` are the accuracies after every epoch, where they were measured.
+    """
+    predictions, labels = predict(network, splits.test, data, device=device), splits.test_labels
+    right = predictions == labels
     return Scores(
         accuracy=float(right.mean()),
         class_accuracy=float(np.mean([right[labels == c].mean() for c in np.unique(labels)])),
@@ -66,36 +76,50 @@ def score(
         scored_on=scored_on,
         classes=list(classes),
         labels=labels.tolist(),
-        predictions=said.tolist(),
+        predictions=predictions.tolist(),
+        best_accuracy=max(epochs) if epochs else None,
+        best_epoch=1 + int(np.argmax(epochs)) if epochs else None,
     )
 
 
 def read_scores(run: Path | str) -> Scores:
-    """Return the scores of a finished run; raises `RunError` where there are none."""
+    """Return the scores of a finished run; raises `RunError` where there are none or they are damaged."""
     file = Path(run) / "scores.json"
     if not file.is_file():
         raise RunError(f"{run} has no scores yet; let it finish with: {resume_command(Path(run))}")
-    return Scores(**json.loads(file.read_text(encoding="utf-8")))
+    try:
+        return strict_json.structure(read_json(file), Scores, str(file))
+    except SettingError as error:
+        raise RunError(f"{error}; delete the file and score again with: {resume_command(Path(run))}") from error
 
 
 @torch.no_grad()
 def predict(
-    network: nn.Module, dataset: Dataset, data: DataConfig, *, device: str | None = None, seed: int = 0
+    network: nn.Module,
+    dataset: Dataset,
+    data: DataConfig,
+    *,
+    device: str | None = None,
+    seed: int = 0,
+    progress_bar: bool = True,
 ) -> Int64[np.ndarray, " m"]:
     """Return the most likely class of every cloud; the points are drawn by `seed`, the same for all networks.
 
-    Raises `RunError` where logits are not finite.
+    In evaluation mode; the network is left on `device` and in the mode that it came in. Raises `RunError` where logits
+    are not finite.
     """
-    place, said = choose_device(device), []
-    network.to(place).eval()
-    with progress.bar("scoring", len(dataset)) as line:
-        for rows in np.split(np.arange(len(dataset)), range(CLOUDS, len(dataset), CLOUDS)):
+    chosen, predictions, was_training = choose_device(device), [], network.training
+    network.to(chosen).eval()
+    with progress.bar("scoring", len(dataset)) if progress_bar else nullcontext() as line:
+        for rows in np.split(np.arange(len(dataset)), range(BATCH_SIZE, len(dataset), BATCH_SIZE)):
             batch = stack(
                 dataset, rows, data.points, seed=seed, normalise=data.normalise, allow_repeats=data.allow_repeats
             )
-            logits = network(batch.xyz.to(place))
+            logits = network(batch.xyz.to(chosen))
             if not logits.isfinite().all():
                 raise RunError(f"the classifier's logits are NaN or infinite for clouds of {dataset.name}")
-            said.append(logits.argmax(dim=1).cpu().numpy())
-            line.advance(len(rows))
-    return np.concatenate(said)
+            predictions.append(logits.argmax(dim=1).cpu().numpy())
+            if line is not None:
+                line.advance(len(rows))
+    network.train(was_training)
+    return np.concatenate(predictions)

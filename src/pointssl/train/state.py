@@ -4,6 +4,7 @@ Weights, their running average and the optimiser's memory are all there is: batc
 number follow from (seed, step).
 """
 
+import copy
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,14 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     average: Average | None
     """Running average of the weights, where the run keeps one."""
+
+    def averaged(self) -> PretextMethod:
+        """Return what the run would end with now: the method, or a copy of it with the averaged weights."""
+        if self.average is None:
+            return self.method
+        method = copy.deepcopy(self.method)
+        method.load_state_dict(self.average.tensors)
+        return method
 
     def names(self) -> dict[Tensor, str]:
         """Name every parameter."""

@@ -1,0 +1,180 @@
+"""Protocols that fine-tune: every number is an ordinary supervised run, as `pointssl train --init-from` makes it.
+
+    RUN/evaluation/runs/<protocol>-<arm>-<seed>-<hash>/    the hash is of all that decides the run
+
+The untrained arm is training from scratch, by the same recipe, order, points and head. A run that was stopped is
+resumed; of a finished one settings, record, metrics and scores are kept, its weights are not.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pointssl.data.cloud import Dataset
+from pointssl.data.splits import Subset, class_name
+from pointssl.errors import DataError, Interrupted
+from pointssl.evaluate import few_shot
+from pointssl.evaluate.bench import Bench
+from pointssl.evaluate.record import Arm, Predicted, Repeat, Results, Skipped, score
+from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs.weights import digest
+from pointssl.train.classifier import train_classifier
+from pointssl.train.labels import LabelConfig, divide, fit_batch
+from pointssl.train.scores import Scores, read_scores
+
+
+def finetune(bench: Bench) -> Results:
+    """All labels, once per seed."""
+    pair, recipe = (bench.splits.train, bench.splits.test), bench.finetune
+    results: Results = []
+    for arm in bench.arms:
+        scores = [_scores(bench, "finetune", arm, seed, pair, LabelConfig(), recipe, seed) for seed in bench.seeds]
+        repeats = [_repeat(seed, one) for seed, one in zip(bench.seeds, scores, strict=True)]
+        first = scores[0]
+        results.append(score("finetune", arm, rule(recipe), "seeds", first.learned_from, first.clouds, repeats))
+    return results
+
+
+def fractions_finetune(bench: Bench) -> Results:
+    """The subsets of the labels that `fractions-svm` uses, once per subset."""
+    pair, recipe = (bench.splits.train, bench.splits.test), bench.finetune
+    results: Results = []
+    for fraction in bench.fractions:
+        name, seeds = f"fractions-finetune {fraction:.0%}", bench.subset_seeds(fraction)
+        for arm in bench.arms:
+            few = [LabelConfig(label_fraction=fraction, label_seed=seed) for seed in seeds]
+            scores = [_scores(bench, name, arm, one.label_seed, pair, one, recipe, one.label_seed) for one in few]
+            repeats = [_repeat(seed, one) for seed, one in zip(seeds, scores, strict=True)]
+            first = scores[0]
+            results.append(score(name, arm, rule(recipe), "subsets", first.learned_from, first.clouds, repeats))
+    return results
+
+
+def few_shot_b(bench: Bench) -> Results:
+    """Support from the training split, queries from the test split, the same episodes for both arms."""
+    splits, config, recipe = bench.splits, bench.few_shot, bench.few_shot_finetune
+    truth = splits.train_labels, splits.test_labels
+    results: Results = []
+    for way in config.ways:
+        for shot in config.shots:
+            name = f"few-shot-b {way}-way {shot}-shot"
+            try:
+                episodes = few_shot.episodes(*truth, way, shot, config)
+            except DataError as error:
+                results.append(Skipped(protocol=name, reason=str(error)))
+                continue
+            small = few_shot.left_out(*truth, shot, config.queries, splits.train.classes)
+            for arm in bench.arms:
+                repeats = []
+                for fold, episode in enumerate(episodes):
+                    seed = bench.seeds[fold % len(bench.seeds)]
+                    pair = _episode(bench, episode, f"{name}, fold {fold}")
+                    made = _scores(bench, name, arm, seed, pair, LabelConfig(), recipe, fold)
+                    # Every fold has queries of its own: there is no list of test clouds to predict.
+                    repeats.append(replace(_repeat(fold, made), predictions=Predicted(())))
+                said = f"protocol B: {rule(recipe)}{small}"
+                results.append(score(name, arm, said, "episodes", way * shot, way * config.queries, repeats))
+    return results
+
+
+def rule(recipe: PretrainConfig) -> str:
+    """Return a recipe in words."""
+    o, epochs = recipe.optim, f"{recipe.epochs:g} epochs" if recipe.steps is None else f"{recipe.steps} steps"
+    warmup = f", warm-up {o.warmup_epochs:g} epochs" if o.warmup_epochs else ""
+    clip = f", clip {o.clip:g}" if o.clip is not None else ""
+    smoothing = getattr(recipe.method, "label_smoothing", 0.0)
+    return (
+        f"fine-tuned, last of {epochs}, {o.kind} {o.lr:g}, decay {o.weight_decay:g}, {o.schedule}{warmup}{clip}, "
+        f"batch {recipe.data.batch}, label smoothing {smoothing:g}"
+    )
+
+
+def settings(bench: Bench, recipe: PretrainConfig, learned_from: int, seed: int) -> PretrainConfig:
+    """Return the recipe with the encoder of the arms, clouds read as everywhere in this evaluation, and the seed."""
+    reading = bench.reading
+    data = replace(recipe.data, points=reading.points, normalise=reading.normalise, allow_repeats=reading.allow_repeats)
+    config = replace(
+        recipe,
+        backbone=bench.backbone or recipe.backbone,
+        data=data,
+        seed=seed,
+        precision="bf16" if reading.bf16 else recipe.precision,
+    )
+    return fit_batch(config, learned_from)
+
+
+def _scores(
+    bench: Bench,
+    name: str,
+    arm: Arm,
+    encoder_seed: int,
+    pair: tuple[Dataset, Dataset],
+    labels: LabelConfig,
+    recipe: PretrainConfig,
+    seed: int,
+) -> Scores:
+    """Return the scores of one run, trained unless it was finished before; resumed where it was begun."""
+    encoder = bench.arms[arm](encoder_seed)
+    config = settings(bench, recipe, len(divide(pair, labels).train), seed)
+    decides = [
+        to_json(replace(config, data=replace(config.data, source="", workers=0))),
+        asdict(labels),
+        [part.fingerprint for part in pair],
+        digest(encoder),
+        bench.score_epochs,
+    ]
+    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:10]
+    with _folder(bench.cache) as folder:
+        run = folder / f"{name.replace(' ', '-').replace('%', '')}-{arm}-{seed}-{key}"
+        try:
+            train_classifier(
+                config,
+                run,
+                data=pair,
+                labels=labels,
+                backbone=encoder,
+                score_epochs=bench.score_epochs,
+                resume=(run / "config.json").is_file(),
+                device=bench.reading.device,
+            )
+        except Interrupted as error:
+            stopped = str(error).split(",")[0]
+            raise Interrupted(f"{stopped}; the same `pointssl evaluate` command goes on from there") from error
+        for weights in ("checkpoints", "encoder"):  # tens of runs of tens of megabytes, which nobody reads again
+            shutil.rmtree(run / weights, ignore_errors=True)
+        return read_scores(run)
+
+
+@contextmanager
+def _folder(cache: Path | None) -> Iterator[Path]:
+    """Yield the folder that runs are made in; without a cache one that is gone afterwards."""
+    if cache is not None:
+        yield cache / "runs"
+        return
+    with TemporaryDirectory(prefix="pointssl-") as folder:
+        yield Path(folder)
+
+
+def _repeat(seed: int, scores: Scores) -> Repeat:
+    return Repeat(
+        seed=seed,
+        accuracy=scores.accuracy,
+        class_accuracy=scores.class_accuracy,
+        best_accuracy=scores.best_accuracy,
+        best_epoch=scores.best_epoch,
+        predictions=Predicted(tuple(scores.predictions)),
+    )
+
+
+def _episode(bench: Bench, episode: few_shot.Episode, name: str) -> tuple[Dataset, Dataset]:
+    """Return the support and the queries of an episode as data sets with its classes."""
+    train, test = bench.splits.train, bench.splits.test
+    classes = tuple(class_name(train.classes, int(label)) for label in episode.classes)
+    support = Subset(train, episode.support, f"{train.name} ({name})", labels=episode.support_class, classes=classes)
+    query = Subset(test, episode.query, f"{test.name} ({name})", labels=episode.query_class, classes=classes)
+    return support, query
