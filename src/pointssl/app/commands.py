@@ -72,7 +72,7 @@ def evaluate(
     points: int | None = None,
     device: str | None = None,
     bf16: bool = False,
-    finetune: str = "small",
+    finetune: str = "finetune",
 ) -> None:
     """Measure a run's encoder beside its untrained twin and keep the scores under the run.
 

@@ -19,7 +19,7 @@ import torch.distributed as dist
 
 from pointssl.backbones import Backbone, build_backbone
 from pointssl.data.batches import seed_of
-from pointssl.data.cloud import Dataset
+from pointssl.data.open import Data
 from pointssl.data.splits import Splits
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.files import write_json
@@ -42,7 +42,7 @@ def train_classifier(
     config: PretrainConfig,
     out: Path | str,
     *,
-    data: tuple[Dataset, Dataset] | None = None,
+    data: Data | None = None,
     labels: LabelConfig | None = None,
     init_from: Path | str | Backbone | None = None,
     backbone: Backbone | None = None,
@@ -55,8 +55,8 @@ def train_classifier(
     Args:
         config: every setting; `config.method` must be a `ClassifyConfig`, whose 0 classes become the data's.
         out: the run folder; must be new, or with `resume` one that was begun with the same settings.
-        data: training and test clouds, in place of those of `config.data.source`; a set without a test split has a
-            fifth of every class held out.
+        data: what `open_dataset` takes, or training and test clouds, in place of `config.data.source`; a set without a
+            test split has a fifth of every class held out.
         labels: how many of the labels, and which clouds are scored on.
         init_from: a run, checkpoint, encoder folder or hub name whose encoder's weights training starts from, or the
             encoder itself; from scratch without.
@@ -96,9 +96,7 @@ def train_classifier(
     return run
 
 
-def fitted(
-    config: PretrainConfig, data: tuple[Dataset, Dataset] | None, labels: LabelConfig
-) -> tuple[PretrainConfig, Splits]:
+def fitted(config: PretrainConfig, data: Data | None, labels: LabelConfig) -> tuple[PretrainConfig, Splits]:
     """Return the settings with the data's number of classes, and the clouds; raises as `train_classifier`."""
     method = config.method
     if not isinstance(method, ClassifyConfig):

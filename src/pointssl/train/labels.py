@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from pointssl.data import splits
-from pointssl.data.cloud import Dataset
+from pointssl.data.open import Data
 from pointssl.runs.config import PretrainConfig
 
 
@@ -33,7 +33,7 @@ class LabelConfig:
             raise ValueError(f"label_seed must be at least 0, got {self.label_seed}")
 
 
-def divide(data: str | tuple[Dataset, Dataset], labels: LabelConfig) -> splits.Splits:
+def divide(data: Data, labels: LabelConfig) -> splits.Splits:
     """Return the clouds to learn from, as few as asked for, and those to be scored on."""
     divided = splits.open_splits(data)
     if labels.validate:
