@@ -31,10 +31,16 @@ results: $(READY)  ## write the README's tables from results/, and docs/modules.
 	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python docs/modules.py
 
+viewer:  ## bundle the script of the pages from viewer/src, where Node is
+	cd viewer && npm ci --silent && npm run --silent build
+
+mutants: $(READY)  ## plant small faults one at a time and see whether the tests notice; writes results/mutants.json
+	$(BIN)/python -m tests.mutants.run
+
 # A virtual environment that was interrupted has no mark and is made again.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $(READY)
 
-.PHONY: demo test check fix bench results
+.PHONY: demo test check fix bench results viewer mutants

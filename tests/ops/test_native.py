@@ -66,7 +66,8 @@ def test_available__two_processes_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="kernels are compiled on Linux with a compiler")
 def test_available__one_openmp_runtime() -> None:
-    code = "import torch; from pointssl.ops.kernels import native; native.available(); print(open('/proc/self/maps').read())"
+    code = "import torch; from pointssl.ops.kernels.native import available; available()"
+    code += "; print(open('/proc/self/maps').read())"
     maps = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=True).stdout
     runtimes = {line.split()[-1] for line in maps.splitlines() if "libgomp" in line or "libiomp" in line}
     assert len(runtimes) == 1, runtimes

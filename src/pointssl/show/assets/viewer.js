@@ -1,4 +1,5 @@
 /*
+sources sha256 221a436d06da40b9f4c01beb29f3b68c6da6c0ee8982534e65e303f0ac7b0ddf
 pointssl viewer (Apache-2.0). Contains three.js 0.187.0:
 
 The MIT License

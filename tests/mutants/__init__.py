@@ -1,0 +1,1 @@
+"""Planted faults, and what runs the tests against them."""
