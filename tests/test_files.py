@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pointssl import files
-from pointssl.errors import DiskFullError
+from pointssl.errors import BusyError, DiskFullError
 
 
 def names(folder: Path) -> list[str]:
@@ -24,7 +24,8 @@ def test_atomic_file__replaces_the_old_one(tmp_path: Path) -> None:
     target = tmp_path / "new" / "a.txt"
     for text in ("old", "new"):
         with files.atomic_file(target) as partial:
-            assert partial.parent == target.parent  # a rename within one folder is atomic, across disks it is not
+            # A rename within one folder and those below it is atomic, across disks it is not.
+            assert partial.parent.parent == target.parent
             partial.write_text(text)
         assert target.read_text() == text
     assert names(target.parent) == ["a.txt"]
@@ -165,3 +166,129 @@ def test_atomic_file__survives_kill_in_the_middle_of_a_write(tmp_path: Path, del
     # Whichever round it is of, all its lines are there.
     assert len(lines) == 10_000
     assert len(set(lines)) == 1
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from pointssl import files
+
+with files.atomic_file(Path(sys.argv[1])) as partial, files.lock(Path(sys.argv[2]), "it"):
+    partial.write_text("half")
+    print("ready", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.case("leftovers")
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_leftovers__of_the_killed_are_swept_and_those_of_the_living_stay(tmp_path: Path) -> None:
+    target, held = tmp_path / "a.txt", tmp_path / ".lock"
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(target), str(held)], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        files.write_text(tmp_path / "b.txt", "b")
+        assert len([name for name in names(tmp_path) if name.endswith(".partial")]) == 1  # the other's, at work
+        with pytest.raises(BusyError, match="another process is at work on the run"), files.lock(held, "the run"):
+            pass
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+    with files.lock(held, "the run"):  # a kill frees it
+        assert held.exists()
+    files.write_text(tmp_path / "b.txt", "b")
+    assert names(tmp_path) == ["b.txt"]
+
+
+def test_sweep__leaves_the_users_own_hidden_files(tmp_path: Path) -> None:
+    (tmp_path / ".mine.partial").mkdir()
+    (tmp_path / ".12345678.partial").write_text("a file, not a folder")
+    (tmp_path / ".deadbeef.partial").mkdir()  # killed before it held a lock
+    files.sweep(tmp_path)
+    assert names(tmp_path) == [".12345678.partial", ".mine.partial"]
+
+
+def test_remove_folder__is_gone_with_all_that_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").write_text("c")
+    files.remove_folder(tmp_path / "a")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.case("long-names")
+def test_atomic_file__of_the_longest_name(tmp_path: Path) -> None:
+    files.write_text(tmp_path / ("a" * 255), "x")
+    assert names(tmp_path) == ["a" * 255]
+
+
+@pytest.mark.case("folder-flush")
+def test_flush__of_a_folder_may_fail_quietly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SMB and some FUSE file systems answer EINVAL; simulated here."""
+    real = os.fsync
+
+    def refuse_folders(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").resolve().is_dir():
+            raise OSError(errno.EINVAL, "not on this file system")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    files.write_text(tmp_path / "a.txt", "a")
+    assert (tmp_path / "a.txt").read_text() == "a"
+
+
+@pytest.mark.case("windows-flush")
+def test_flush__on_windows_opens_for_writing_and_leaves_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Simulated: there fsync of a file that is open for reading only is EBADF, and folders cannot be opened."""
+    opened: list[tuple[Path, int]] = []
+    real = os.open
+
+    def watch(path: Path, flags: int, *more: int) -> int:
+        opened.append((Path(path), flags))
+        return real(path, flags, *more)
+
+    monkeypatch.setattr(files, "_WINDOWS", True)
+    monkeypatch.setattr(files.os, "open", watch)
+    files.write_text(tmp_path / "a.txt", "a")
+    ours = [(path.name, flags) for path, flags in opened if path.name == "a.txt" or path == tmp_path]
+    assert ours == [("a.txt", os.O_RDWR)]
+
+
+@pytest.mark.case("windows-rename")
+def test_rename__is_tried_again_while_a_virus_scanner_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated: Windows refuses to replace a file that another process has open."""
+    real, refused = Path.replace, [3]
+
+    def replace(self: Path, target: Path) -> Path:
+        if refused[0]:
+            refused[0] -= 1
+            raise PermissionError(errno.EACCES, "in use", str(target))
+        return real(self, target)
+
+    monkeypatch.setattr(files, "_WINDOWS", True)
+    monkeypatch.setattr(files.Path, "replace", replace)
+    files.write_text(tmp_path / "a.txt", "a")
+    assert (tmp_path / "a.txt").read_text() == "a"
+    refused[0] = 1000
+    with pytest.raises(PermissionError):
+        files.write_text(tmp_path / "a.txt", "b")
+    assert (tmp_path / "a.txt").read_text() == "a"
+
+
+@pytest.mark.case("windows-names")
+@pytest.mark.parametrize("text", ["synthetic:48:0", "con", "a?b", "x" * 300, "end.", "nul.txt", "a\ud8ffb", ""])
+def test_portable_name__has_nothing_that_windows_refuses(text: str) -> None:
+    name = files.portable_name(text)
+    assert not set(name) & set('<>:"/\\|?*')
+    assert name.split(".")[0].lower() not in ("con", "nul", "")
+    assert not name.endswith((".", " "))
+    assert len(name.encode()) < 200
+    assert name != files.portable_name(text + "?")
+
+
+def test_portable_name__keeps_plain_names() -> None:
+    assert files.portable_name("modelnet40/test") == "modelnet40-test"

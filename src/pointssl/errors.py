@@ -24,6 +24,10 @@ class RunError(UserError):
     """A run folder or checkpoint that is missing, half written or of another shape."""
 
 
+class BusyError(UserError):
+    """Another process is at work in the same place."""
+
+
 class DiskFullError(UserError):
     """No space left; whatever was complete before is still there."""
 
