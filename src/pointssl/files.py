@@ -1,8 +1,8 @@
 """Files that are either whole or absent, whatever happens to the process, the disk or the machine.
 
-What is being written lies in a hidden folder beside its place, is flushed, and is then renamed into it. That folder holds
-a lock, which the system lets go of when its process ends, however it ends: so whoever writes there next can tell what
-was left behind from what somebody else is at work on, and removes only the first.
+What is being written lies in a hidden folder beside its place, is flushed, and is then renamed into it. That folder
+holds a lock, which the system lets go of when its process ends, however it ends: so whoever writes there next can tell
+what was left behind from what somebody else is at work on, and removes only the first.
 """
 
 import errno
@@ -89,6 +89,7 @@ def lock(path: Path, what: str) -> Iterator[None]:
     Raises:
         BusyError: another process holds it.
     """
+    new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(path)
     try:
@@ -104,6 +105,9 @@ def lock(path: Path, what: str) -> Iterator[None]:
         with suppress(OSError):  # while it is held: whoever comes now makes a new one; Windows removes no open file
             path.unlink(missing_ok=True)
         held.release()
+        if new:  # a folder made for the lock alone goes with it
+            with suppress(OSError):
+                path.parent.rmdir()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -109,7 +109,7 @@ def test_stack__an_empty_cloud_cannot_be_repeated() -> None:
 def test_stack__not_finite_is_said_with_the_cloud(bad: float) -> None:
     data = ToyClouds(clouds=4)
     data.points[2][:] = bad
-    with pytest.raises(DataError, match="cloud 2 of toy has coordinates that are NaN or infinite"):
+    with pytest.raises(DataError, match="cloud 2 of toy has NaN or infinite coordinates"):
         stack(data, [1, 2], 10)
 
 

@@ -145,7 +145,7 @@ def test_resume__after_kill_9_within_a_checkpoint(whole: Path, tmp_path: Path) -
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert [path.name for path in checkpoints(run)] == ["step-00000002"]
-    assert list((run / "checkpoints").glob(".step-00000004.*.partial")) != []
+    assert list((run / "checkpoints").glob(".*.partial")) != []
     assert load(run)(torch.randn(2, 24, 3)).pooled.isfinite().all()
     pretrain(tiny_config(), run, dataset=ToyClouds(), resume=True)
     assert list((run / "checkpoints").glob(".*")) == []

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float32, Int64, UInt8, UInt64
 
 from pointssl.data.augment import AugmentConfig, augment
-from pointssl.data.cloud import Dataset, Views
+from pointssl.data.cloud import LARGEST, Dataset, Views, no_shape
 from pointssl.errors import DataError
 from pointssl.ops.batch_rng import Draws
 from pointssl.types import CloudBatch
@@ -47,8 +47,8 @@ def stack(
     """Put clouds side by side, each with a random subset of its points that depends on (seed, index) alone.
 
     With `normalise` every subset is centred to its mean and its farthest point lies at radius 1. Raises `DataError` for
-    a cloud with NaN or infinity, and for one with fewer than `points` points unless `allow_repeats`, which then uses
-    every point once before it uses one twice.
+    a cloud that is no shape (`no_shape`), and for one with fewer than `points` points unless `allow_repeats`, which
+    then uses every point once before it uses one twice.
     """
     indices = np.asarray(indices, dtype=np.int64)
     if points < 1:
@@ -68,12 +68,13 @@ def stack(
         chosen_points = order[:, :points] if points <= size else order[:, np.arange(points) % size]
         for row, chosen in zip(rows, chosen_points, strict=True):
             np.take(clouds[row], chosen, axis=0, out=xyz[row], mode="clip")  # "clip" writes without a buffer
-    if not np.isfinite(xyz).all():
-        bad = int(np.flatnonzero(~np.isfinite(xyz).all(axis=(1, 2)))[0])
-        raise DataError(
-            f"cloud {indices[bad]} of {dataset.name} has coordinates that are NaN or infinite; "
-            "`pointssl data check` lists all such clouds"
-        )
+    # Cheap signs first: a bad number anywhere, or a first point that is also the last.
+    if not np.abs(xyz).max(initial=0) <= LARGEST or (points > 1 and (xyz[:, 0] == xyz[:, -1]).all(axis=1).any()):
+        for index, cloud in zip(indices, xyz, strict=True):
+            fault = no_shape(cloud)
+            if fault is not None:
+                place = f"cloud {index} of {dataset.name}"
+                raise DataError(f"{place} has {fault}; `pointssl data check` lists all such clouds")
     if normalise:
         xyz = unit_sphere(xyz)
     labels = dataset.labels

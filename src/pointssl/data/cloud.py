@@ -11,6 +11,9 @@ Points = Float32[np.ndarray, "n 3"]
 Channel = Shaped[np.ndarray, "n c"]
 Labels = Int64[np.ndarray, " m"]
 
+LARGEST = 1e18
+"""Coordinates beyond have no square in float32: the whole cloud would become zeros."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
@@ -24,6 +27,20 @@ class Cloud:
     """What to call the cloud in tables and pictures."""
     origin: str = ""
     """The file (and the place in it) that the cloud was read from."""
+
+
+def no_shape(points: Points) -> str | None:
+    """Return why these points are no shape that anything could be learned from, or None: told of a cloud that has some.
+
+    One sentinel of 1e30 among good points is enough: the others would all lie in one place beside it.
+    """
+    if not np.isfinite(points).all():
+        return "NaN or infinite coordinates"
+    if float(np.abs(points).max(initial=0)) > LARGEST:
+        return f"coordinates beyond {LARGEST:g}, such as a sensor's mark for no echo"
+    if len(points) > 1 and (points == points[0]).all():
+        return "all its points in one place"
+    return None
 
 
 @runtime_checkable

@@ -10,19 +10,22 @@ Checkpoints and the encoder appear whole or not at all. Nothing in them is a pro
 rest is JSON.
 """
 
-import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pointssl.backbones import Backbone, build_backbone
+from pointssl.backbones import Backbone, BackboneConfig, build_backbone
 from pointssl.errors import RunError, SettingError
 from pointssl.files import atomic_folder, write_json
 from pointssl.methods import PretextMethod, build_method
+from pointssl.progress import say
+from pointssl.runs import seal
 from pointssl.runs.config import PretrainConfig, from_json, to_json
-from pointssl.runs.weights import load_weights, read_tensors, write_tensors
+from pointssl.runs.weights import load_weights, read_shapes, read_tensors, write_tensors
+from pointssl.strict import parse
 
 _STEP = re.compile(r"step-(\d{8,})")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -36,7 +39,7 @@ def load(path: Path | str) -> Backbone:
     that of the last whole checkpoint; of a checkpoint with averaged weights, the average. Raises `RunError`.
     """
     folder = _weights_folder(path)
-    backbone = build_backbone(read_config(folder).backbone)
+    backbone = build_fitting(read_config(folder).backbone, folder)
     if not is_checkpoint(folder):
         file = folder / "model.safetensors"
         load_weights(backbone, read_tensors(file), file)
@@ -46,6 +49,32 @@ def load(path: Path | str) -> Backbone:
     tensors = {k.removeprefix(_BACKBONE): v for k, v in read_tensors(file).items() if k.startswith(_BACKBONE)}
     load_weights(backbone, tensors, file)
     return backbone.eval()
+
+
+def build_fitting(config: BackboneConfig, folder: Path) -> Backbone:
+    """Build the network of an encoder that may be a stranger's, once it is known that its weights are of that size.
+
+    A few numbers in a config.json could otherwise take all memory before the file of weights is found not to fit.
+    """
+    file = folder / "model.safetensors"
+    shapes = read_shapes(file)
+    layers = sum(len(value) for value in asdict(config).values() if isinstance(value, tuple))
+    if layers > len(shapes):
+        raise RunError(f"{file} does not fit its config.json: {layers} layers in {len(shapes)} tensors")
+    prefix = _BACKBONE if is_checkpoint(folder) else ""
+    with torch.device("meta"):
+        wanted = {f"{prefix}{name}": value.shape for name, value in build_backbone(config).state_dict().items()}
+    wrong = [name for name, shape in wanted.items() if name in shapes and tuple(shape) != shapes[name]]
+    if wrong:
+        name = wrong[0]
+        count = f"{len(wrong)} of another shape ({name} is {shapes[name]}, the network has {tuple(wanted[name])})"
+        raise RunError(f"{file} does not fit the network its config.json describes: {count}")
+    missing = [name for name in wanted if name not in shapes]
+    if missing:
+        raise RunError(
+            f"{file} does not fit the network its config.json describes: {len(missing)} missing ({missing[0]})"
+        )
+    return build_backbone(config)
 
 
 def load_method(path: Path | str) -> PretextMethod:
@@ -109,11 +138,11 @@ def is_checkpoint(folder: Path) -> bool:
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """True when every file that the checkpoint lists is there in its full size."""
+    """True when every file that the checkpoint lists is there in its full size; `seal.check` looks at their bytes."""
     try:
-        sizes = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))["files"]
-        return all((checkpoint / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        sizes = seal.read(checkpoint / "state.json").files
+        return bool(sizes) and all((checkpoint / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, RunError):
         return False
 
 
@@ -146,6 +175,7 @@ def _weights_folder(path: Path | str) -> Path:
     if is_checkpoint(folder):
         if not is_whole(folder):
             raise RunError(f"checkpoint {folder} is half written: files that it lists are missing or cut short")
+        seal.check(folder / "state.json")
         return folder
     if (folder / "model.safetensors").is_file():
         return folder
@@ -155,19 +185,23 @@ def _weights_folder(path: Path | str) -> Path:
 
 
 def _last_checkpoint(run: Path) -> Path:
-    last = latest(run)
-    if last is None:
-        raise RunError(
-            f"{run} holds no whole checkpoint yet; let it train, or take it up with `pointssl pretrain --resume {run}`"
-        )
-    return last
+    for folder in reversed(checkpoints(run)):
+        try:
+            seal.check(folder / "state.json")
+        except RunError as error:
+            say(f"warning: {error}; taking the checkpoint before it")
+        else:
+            return folder
+    raise RunError(
+        f"{run} holds no whole checkpoint yet; let it train, or take it up with `pointssl pretrain --resume {run}`"
+    )
 
 
 def read_json(file: Path) -> Any:
-    """Read a JSON file of a run; raises `RunError` where it is missing or damaged."""
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RunError(f"{file.parent} is not a run: it has no {file.name}") from error
-    except ValueError as error:
-        raise RunError(f"{file} is not JSON ({error}); it is damaged or half copied") from error
+    """Read a JSON file of a run, an object; raises `RunError` where it is missing or damaged."""
+    if not file.exists():
+        raise RunError(f"{file.parent} is not a run: it has no {file.name}")
+    value = parse(file, RunError, "it is damaged or half copied")
+    if not isinstance(value, dict):
+        raise RunError(f"{file} holds no object with names but a {type(value).__name__}; it is damaged or half copied")
+    return value

@@ -103,7 +103,7 @@ def truncate(path: Path, step: int) -> None:
     """Keep the lines of updates up to `step`; a last line cut short by a kill goes as well."""
     if not path.is_file():
         return
-    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+    kept = [line for line in _lines(path) if _step_of(line) <= step]
     write_text(path, "".join(line + "\n" for line in kept))
 
 
@@ -115,14 +115,23 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
     path = run / "metrics.jsonl"
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines if math.isfinite(_step_of(line))]
+    return [_figures(json.loads(line)) for line in _lines(path) if math.isfinite(_step_of(line))]
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a log, in which anything may stand after a power loss: it must never block a run."""
+    return path.read_bytes().decode("utf-8", errors="replace").splitlines()
+
+
+def _figures(line: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is no figure."""
+    return {name: value for name, value in line.items() if value is None or isinstance(value, int | float)}
 
 
 def _step_of(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return math.inf
 
 

@@ -1,9 +1,12 @@
 """Tensors to one safetensors file and back, and a readable account of what does not fit a network."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
@@ -12,25 +15,60 @@ from torch import Tensor, nn
 from pointssl.errors import RunError
 
 _SHOWN = 4
+_CHECKSUM = "pointssl.sha256"
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors from any device; the caller makes the folder around the file atomic.
 
     The bytes go through Python, because the library's own writer hides a full disk behind an error without a number.
+    A checksum of names, shapes and numbers goes into the file's own metadata and travels wherever the file does.
     """
     apart = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    path.write_bytes(safetensors.torch.save(apart))
+    header, data = _parts(safetensors.torch.save(apart))
+    told = json.dumps(header | {"__metadata__": {_CHECKSUM: _checksum(header, data)}}, separators=(",", ":")).encode()
+    told += b" " * (-len(told) % 8)
+    with path.open("wb") as stream:
+        stream.write(len(told).to_bytes(8, "little"))
+        stream.write(told)
+        stream.write(data)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read tensors to the CPU; nothing in the file is ever run. Raises `RunError` for a missing or broken file."""
     try:
-        return safetensors.torch.load(path.read_bytes())
+        content = path.read_bytes()
+        tensors = safetensors.torch.load(content)
+        header, data = _parts(content)
+        known = header.pop("__metadata__", {}).get(_CHECKSUM)
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing; the folder is half written or not a checkpoint") from error
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path} cannot be read as safetensors ({error}); it is damaged or half copied") from error
+    if known is not None and known != _checksum(header, data):
+        raise RunError(f"{path} has changed since it was written (its checksum differs); bring back a good copy")
+    return tensors
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor in a file from its header alone; raises `RunError` where there is none."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as opened:
+            return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path} cannot be read as safetensors ({error}); it is damaged or half copied") from error
+
+
+def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Split a safetensors file into its header and its numbers."""
+    size = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + size]), memoryview(content)[8 + size :]
+
+
+def _checksum(header: Mapping[str, Any], data: memoryview) -> str:
+    told = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    told.update(data)
+    return told.hexdigest()
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:

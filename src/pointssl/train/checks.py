@@ -1,8 +1,11 @@
 """What is refused before any work is done: folders that hold something else, data and settings that cannot work."""
 
 import json
+import os
+import platform
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +13,25 @@ from typing import Any
 import numpy as np
 
 from pointssl.data.batches import Pictures
-from pointssl.data.cloud import Dataset
+from pointssl.data.cloud import Dataset, no_shape
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.methods import SUPERVISED, PretextMethod
-from pointssl.runs.checkpoint import read_config
+from pointssl.runs.checkpoint import latest, read_config, read_json
 from pointssl.runs.config import PretrainConfig
 
 _LOOKED_AT = 64
+LOCK = ".lock"
+"""File in a run that whoever trains it holds locked."""
+_DECIDE_NOTHING = (
+    "data.source",
+    "data.views",
+    "data.workers",
+    "checkpoint_every",
+    "log_every",
+    "monitor_every",
+    "keep",
+)
+"""Settings that may change while a run rests: what is read from the first two has fingerprints of its own."""
 
 
 def resume_command(run: Path) -> str:
@@ -37,16 +52,40 @@ def check_folder(run: Path, config: PretrainConfig, *, resume: bool) -> None:
     if not resume:
         if (run / "config.json").is_file():
             raise RunError(f"{run} already holds a run; go on with: {resume_command(run)} (or choose another folder)")
-        if run.is_file() or (run.is_dir() and any(run.iterdir())):
+        if run.is_file() or (run.is_dir() and any(not _unfinished(file) for file in run.iterdir())):
             raise RunError(f"{run} exists and is not empty; choose another folder for the run")
         return
     if not run.is_dir():
         raise RunError(f"{run} does not exist, so there is no run to take up")
     changed = list(differences(read_config(run), config))
+    if not changed and (last := latest(run)) is not None:
+        with suppress(RunError):  # a damaged one is told of, and passed over, when the state is read
+            begun = differences(read_config(last), config)
+            changed = [one for one in begun if one.split(" ")[0] not in _DECIDE_NOTHING]
     if changed:
         raise SettingError(
-            f"{run} was begun with other settings: {'; '.join(changed)}; a run goes on as it began, start another one"
+            f"{run} was begun with other settings: {'; '.join(changed)}; a run goes on as it began; to go on from its "
+            f"weights with other settings: pointssl pretrain RECIPE --init-from {shlex.quote(str(run))} --out NEW"
         )
+
+
+def _unfinished(file: Path) -> bool:
+    """Tell our own locks, and what a killed process was writing, from content."""
+    return (file.name.startswith(".") and file.suffix in (".partial", ".lock")) or file.name == LOCK
+
+
+def restarted(run: Path, config: PretrainConfig) -> bool:
+    """Whether torchrun has started this very job again (`--max-restarts`) and `run` is what its first try began."""
+    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) == 0 or not (run / "record.json").is_file():
+        return False
+    return read_json(run / "record.json").get("job") == job() and not list(differences(read_config(run), config))
+
+
+def job() -> str | None:
+    """Return what is the same in all tries of one torchrun job and in no other: its agent, which stays; or None."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    return f"{os.environ['TORCHELASTIC_RUN_ID']} {platform.node()} {os.getppid()}"
 
 
 def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
@@ -88,13 +127,23 @@ def check_data(dataset: Dataset, config: PretrainConfig, min_points: int, world:
                 f"{cloud} has {len(xyz)} points, fewer than data.points {data.points}; "
                 "lower data.points or set data.allow_repeats"
             )
-        if not np.isfinite(xyz).all():
-            raise DataError(f"{cloud} has NaN or infinite coordinates; `pointssl data check` lists all such clouds")
+        fault = no_shape(xyz)
+        if fault is not None:
+            raise DataError(f"{cloud} has {fault}; `pointssl data check` lists all such clouds")
 
 
 def check_same_data(record: Mapping[str, Any], now: Mapping[str, Any], run: Path) -> None:
-    """Refuse to go on with other clouds than the run began with."""
-    before = record.get("data", {})
+    """Refuse to go on with other clouds, or on another number of processes, than the run began with."""
+    hardware, before = (record.get(name, {}) for name in ("hardware", "data"))
+    if not isinstance(hardware, dict) or not isinstance(before, dict):
+        raise RunError(f"{run / 'record.json'} is damaged: hardware and data must be objects with names")
+    begun = hardware.get("processes", 1)
+    running = now["hardware"]["processes"]
+    if begun != running:
+        raise SettingError(
+            f"{run} was begun on {begun} processes and would go on with {running}: batches, epochs and weights would "
+            f"differ; start it with torchrun --nproc-per-node {begun}"
+        )
     if before.get("fingerprint") != now["data"]["fingerprint"]:
         raise DataError(
             f"{run} was begun with other clouds: {before.get('name')} with {before.get('clouds')}, now "

@@ -1,7 +1,7 @@
 """Is the run still healthy? Stops on NaN and divergence, warns when the features collapse."""
 
 import math
-import shutil
+import shlex
 from pathlib import Path
 from typing import Any, final
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pointssl.backbones import Backbone
 from pointssl.errors import TrainingStopped
-from pointssl.files import atomic_folder, write_json
+from pointssl.files import atomic_folder, remove_folder, write_json
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.weights import optimizer_tensors, write_tensors
 from pointssl.train.loop import Step
@@ -67,10 +67,12 @@ def stop(
     """
     folder = run / (f"failure-rank-{rank}" if rank else "failure")
     if folder.exists():  # from an earlier attempt at the same run
-        shutil.rmtree(folder)
+        remove_folder(folder)
     message = (
         f"training stopped at step {step.index + 1}: {reason}; the batch and the weights are in {folder}, earlier "
-        f"checkpoints in {run / 'checkpoints'}; try a lower optim.lr, optim.clip 1 or precision float32"
+        f"checkpoints in {run / 'checkpoints'}; the same settings would come to the same end: go on from the last "
+        "weights with a lower optim.lr, optim.clip 1 or precision float32: "
+        f"pointssl pretrain RECIPE --init-from {shlex.quote(str(run))} --out NEW --optim.lr {config.optim.lr / 10:g}"
     )
     with atomic_folder(folder) as partial:
         batch = {f"xyz.{part}": b.xyz for part, b in enumerate(step.batches)}

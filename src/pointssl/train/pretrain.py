@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from pointssl.data.batches import Batches
 from pointssl.data.cloud import Dataset
 from pointssl.data.open import open_dataset
 from pointssl.errors import DataError, DiskFullError, Interrupted
-from pointssl.files import write_json
+from pointssl.files import lock, write_json
 from pointssl.methods import PretextMethod, build_method
 from pointssl.progress import console
 from pointssl.runs.checkpoint import latest, read_json, step_of, write_encoder
@@ -69,8 +69,11 @@ def pretrain(
         DiskFullError: no space left; earlier checkpoints are whole.
     """
     run = Path(out)
-    with start(device) as runtime, own_randomness(runtime.device):
+    with start(device) as runtime, own_randomness(runtime.device), ExitStack() as held:
+        resume = resume or checks.restarted(run, config)
         checks.check_folder(run, config, resume=resume)
+        held.enter_context(_alone(run, runtime))
+        checks.check_folder(run, config, resume=resume)  # another job may have begun or ended in between
         if (run / "encoder").is_dir():
             return run
         parts = prepare(config, dataset, backbone, runtime, method)
@@ -136,12 +139,13 @@ def _begin(run: Path, parts: Parts, notes: Mapping[str, Any]) -> dict[str, Any]:
     """Write the run's settings and record, or check and extend those that are there."""
     runtime, config = parts.runtime, parts.config
     record = circumstances(parts.dataset, config.seed, runtime.device, runtime.world) | dict(notes)
+    record["job"] = checks.job()
     if parts.batches.pictures is not None:
         record["data"]["views"] = parts.batches.pictures.fingerprint
     if (run / "record.json").is_file():
         now, record = record, read_json(run / "record.json")
         checks.check_same_data(record, now, run)
-        record["resumed"] = [*record.get("resumed", []), now]
+        record |= {"resumed": [*record.get("resumed", []), now], "job": now["job"]}
     runtime.wait()  # every process has looked before one of them writes
     if runtime.is_main:
         if not (run / "config.json").is_file():
@@ -226,6 +230,14 @@ def _finish(parts: Parts, run: Path, record: dict[str, Any]) -> None:
 def own_randomness(device: torch.device) -> Iterator[None]:
     """Leave the caller's random state as it was."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+
+
+@contextmanager
+def _alone(run: Path, runtime: Runtime) -> Iterator[None]:
+    """Keep other jobs out of the run while this one trains it."""
+    with lock(run / checks.LOCK, f"the run {run}") if runtime.is_main else nullcontext():
+        runtime.wait()  # nobody looks into the folder before it is ours
         yield
 
 

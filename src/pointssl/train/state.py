@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from pointssl.errors import RunError
-from pointssl.files import atomic_folder, write_json
+from pointssl.files import atomic_folder, remove_folder, sweep, write_json
 from pointssl.methods import PretextMethod
-from pointssl.runs.checkpoint import checkpoints, is_whole, latest, read_json, step_of
+from pointssl.progress import say
+from pointssl.runs import seal
+from pointssl.runs.checkpoint import checkpoints, is_whole, step_of
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.weights import load_optimizer, load_weights, optimizer_tensors, read_tensors, write_tensors
 from pointssl.train.ema import Average
@@ -54,7 +56,7 @@ def save(
     if is_whole(folder):
         return folder
     if folder.exists():  # damaged from outside: our own writing leaves whole folders or none
-        shutil.rmtree(folder)
+        remove_folder(folder)
     with atomic_folder(folder) as partial:
         write_tensors(partial / "model.safetensors", state.method.state_dict())
         write_tensors(partial / "optimizer.safetensors", optimizer_tensors(state.optimizer, state.names()))
@@ -62,26 +64,43 @@ def save(
             write_tensors(partial / "ema.safetensors", state.average.tensors)
         write_json(partial / "config.json", to_json(config))
         write_json(partial / "record.json", record)
-        sizes = {file.name: file.stat().st_size for file in sorted(partial.iterdir())}
-        write_json(partial / "state.json", {"step": step, "watch": watch, "files": sizes})
+        seal.write(partial / "state.json", {"step": step, "watch": watch})
     return folder
 
 
 def restore(state: TrainingState, run: Path) -> tuple[int, dict[str, float]]:
-    """Fill `state` from the run's last whole checkpoint; returns its step and the watch's figures, (0, {}) without."""
-    folder = latest(run)
-    if folder is None:
-        return 0, {}
+    """Fill `state` from the run's last undamaged checkpoint; returns its step and the watch's figures, (0, {}) without.
+
+    A damaged one is told of and passed over: what it held is computed again from the one before.
+
+    Raises:
+        RunError: all are damaged, or do not fit.
+    """
+    damaged: RunError | None = None
+    for folder in reversed(checkpoints(run)):
+        try:
+            seal.check(folder / "state.json")
+        except RunError as error:
+            say(f"warning: {error}; going on from the checkpoint before it")
+            damaged = error
+        else:
+            return _fill(state, folder)
+    if damaged is not None:
+        raise RunError(f"{damaged}, and no other checkpoint is whole; start another run")
+    return 0, {}
+
+
+def _fill(state: TrainingState, folder: Path) -> tuple[int, dict[str, float]]:
     load_weights(state.method, read_tensors(folder / "model.safetensors"), folder / "model.safetensors")
     file = folder / "optimizer.safetensors"
     load_optimizer(state.optimizer, state.names(), read_tensors(file), file)
     if state.average is not None:
         file = folder / "ema.safetensors"
         state.average.load(read_tensors(file), file)
-    kept = read_json(folder / "state.json")
-    if kept.get("step") != step_of(folder):
-        raise RunError(f"{folder} says it is step {kept.get('step')}; the folder was renamed, name it back")
-    return step_of(folder), {name: float(value) for name, value in kept["watch"].items()}
+    kept = seal.read(folder / "state.json")
+    if kept.step != step_of(folder):
+        raise RunError(f"{folder} says it is step {kept.step}; the folder was renamed, name it back")
+    return step_of(folder), kept.watch
 
 
 def prune(run: Path, total: int, keep: tuple[float, ...]) -> None:
@@ -89,7 +108,7 @@ def prune(run: Path, total: int, keep: tuple[float, ...]) -> None:
     kept = kept_steps(total, keep)
     for folder in checkpoints(run)[:-_KEPT]:
         if step_of(folder) not in kept:
-            shutil.rmtree(folder)
+            remove_folder(folder)
 
 
 def kept_steps(total: int, keep: tuple[float, ...]) -> set[int]:
@@ -98,7 +117,9 @@ def kept_steps(total: int, keep: tuple[float, ...]) -> set[int]:
 
 
 def clear_leftovers(run: Path) -> None:
-    """Remove what a killed process left of checkpoints and files it was writing."""
+    """Remove what a killed process left of checkpoints and files it was writing; the caller holds the run's lock."""
+    sweep(run)
+    sweep(run / "checkpoints")
     for partial in [*run.glob(".*.partial"), *(run / "checkpoints").glob(".*.partial")]:
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
