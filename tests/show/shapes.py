@@ -5,7 +5,8 @@ import torch
 
 from pointssl.backbones import PointNet, PointNetConfig
 from pointssl.methods import ParAE, ParAEConfig
-from pointssl.show.run.explain import ShapeView, explain
+from pointssl.show.run.explain import explain
+from pointssl.show.scene import ShapeView
 
 
 def tiny_method(components: int = 6) -> ParAE:

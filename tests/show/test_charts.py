@@ -82,7 +82,7 @@ def test_map_picture__many_classes_few_clouds(clouds: int) -> None:
 
 def test_scores_table__prints_intervals_and_differences() -> None:
     html = scores.scores_table([_comparison(_gain(0.08, 0.20))])
-    for said in ("65.5 %", "60.0 to 71.0", "51.8 %", "+14.0", "8.0 to 20.0", "&lt; 0.001"):
+    for said in ("65.5 %", "60.0 to 71.0", "51.8 %", "+14.0", "+8.0 to +20.0", "&lt; 0.001"):
         assert said in html
 
 

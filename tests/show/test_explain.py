@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from pointssl.ops import mixture as gaussians
-from pointssl.show.run.explain import INSIDE, explain
+from pointssl.show.run.explain import explain
+from pointssl.show.scene import INSIDE
 from tests.show.shapes import tiny_cloud, tiny_method
 
 

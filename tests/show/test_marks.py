@@ -8,7 +8,7 @@ import pytest
 
 from pointssl.show.page import page, viewer
 from pointssl.show.page.page import Panel
-from pointssl.show.run.explain import Marks, ShapeView
+from pointssl.show.scene import Marks, ShapeView
 from tests.show.shapes import tiny_cloud, tiny_view
 from tests.show.test_browser import browser  # noqa: F401  (a fixture)
 

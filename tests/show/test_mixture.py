@@ -6,6 +6,7 @@ import torch
 
 from pointssl.ops import mixture as gaussians
 from pointssl.show.run import mixture
+from pointssl.show.scene import Mesh
 
 
 def _covariances(count: int, seed: int) -> np.ndarray:
@@ -13,7 +14,7 @@ def _covariances(count: int, seed: int) -> np.ndarray:
     return root @ root.transpose(0, 2, 1) + 0.01 * np.eye(3)
 
 
-def _volume(mesh: mixture.Mesh) -> float:
+def _volume(mesh: Mesh) -> float:
     """Signed volume by the divergence theorem: positive where faces are counter-clockwise from outside."""
     a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
     return float((a * np.cross(b, c)).sum() / 6)

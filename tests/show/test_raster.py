@@ -5,14 +5,15 @@ import pytest
 
 from pointssl.show.page.raster import LIGHT, raster, vertex_normals
 from pointssl.show.run import mixture
+from pointssl.show.scene import Mesh
 
 _FRONT = np.eye(3)  # right is x, up is y, the eye looks down z
 _LOW, _HIGH = np.array([-2.0, -2.0]), np.array([2.0, 2.0])
 
 
-def _ball(centre: list[float], radius: float = 1.0, rings: int = 30) -> mixture.Mesh:
+def _ball(centre: list[float], radius: float = 1.0, rings: int = 30) -> Mesh:
     sphere = mixture.unit_sphere(rings)
-    return mixture.Mesh(vertices=radius * sphere.vertices + np.array(centre), faces=sphere.faces)
+    return Mesh(vertices=radius * sphere.vertices + np.array(centre), faces=sphere.faces)
 
 
 @pytest.mark.parametrize("rings", [6, 40])  # large triangles and small ones

@@ -22,7 +22,8 @@ from pointssl.evaluate import record
 from pointssl.evaluate.protocols import DEFAULT, Protocol, chosen
 from pointssl.evaluate.record import Evaluation
 from pointssl.evaluate.suite import evaluate
-from pointssl.evaluate.table import accuracy, difference, p_value, percent
+from pointssl.evaluate.table import accuracy, difference
+from pointssl.formatting import p_value, points
 from pointssl.ops import stats
 from pointssl.ops.stats import Estimate
 from pointssl.runs import checkpoint
@@ -153,7 +154,7 @@ def tables(comparison: Comparison) -> list[Table]:
     for name in ("protocol", "runs", "pre-trained", "untrained"):
         scores.add_column(name, justify="right" if name.endswith("trained") else "left")
     for row in comparison.rows:
-        twin = "" if row.untrained is None else percent(row.untrained)
+        twin = "" if row.untrained is None else points(row.untrained)
         scores.add_row(row.protocol, escape(row.group), escape(accuracy(row.accuracy, row.test_interval)), twin)
     pairs = Table(
         title="differences in points, cloud by cloud",

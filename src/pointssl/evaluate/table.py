@@ -4,6 +4,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pointssl.evaluate.record import Evaluation, Score, gain
+from pointssl.formatting import p_value, points
 from pointssl.ops.stats import Estimate
 
 
@@ -48,17 +49,17 @@ def caption(evaluation: Evaluation) -> str:
         best = [r.best_accuracy for r in s.repeats if r.best_accuracy is not None]
         if best:
             mean = sum(best) / len(best)
-            lines.append(f"{s.protocol}, {s.arm}: best epoch on the test clouds {percent(mean)} (optimistic).")
+            lines.append(f"{s.protocol}, {s.arm}: best epoch on the test clouds {points(mean)} (optimistic).")
     return "\n".join(lines)
 
 
 def accuracy(estimate: Estimate, test_interval: Estimate | None) -> str:
     """Return the mean in percent with both of its intervals."""
-    text = percent(estimate.mean)
+    text = points(estimate.mean)
     if estimate.high is not None:
         text += f" ±{100 * (estimate.high - estimate.mean):.1f}"
     if test_interval is not None and test_interval.low is not None and test_interval.high is not None:
-        text += f" [{percent(test_interval.low)}, {percent(test_interval.high)}]"
+        text += f" [{points(test_interval.low)}, {points(test_interval.high)}]"
     return text
 
 
@@ -66,22 +67,10 @@ def difference(paired: Estimate | None) -> str:
     """Return a difference in points with its interval."""
     if paired is None:
         return ""
-    text = f"{100 * paired.mean:+.1f}"
+    text = f"{points(paired.mean, signed=True)}"
     if paired.low is not None and paired.high is not None:
-        text += f" [{100 * paired.low:+.1f}, {100 * paired.high:+.1f}]"
+        text += f" [{points(paired.low, signed=True)}, {points(paired.high, signed=True)}]"
     return text
-
-
-def p_value(p: float | None) -> str:
-    """Return p with as many digits as make sense; empty where nothing was tested."""
-    if p is None:
-        return ""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def percent(share: float) -> str:
-    """Return 0.655 as 65.5."""
-    return f"{100 * share:.1f}"
 
 
 def _cell(score: Score | None) -> str:

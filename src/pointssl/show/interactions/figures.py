@@ -1,21 +1,18 @@
 """Pictures and tables of interactions: strength by order of several networks, their differences, single ones in 3D."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pointssl.data.cloud import Labels
+from pointssl.formatting import number
 from pointssl.interpret.profile import Difference, Profile
 from pointssl.interpret.table import InteractionTable
 from pointssl.interpret.top_interactions import Single
-from pointssl.ops.stats import Estimate
 from pointssl.show.page import style
+from pointssl.show.page.estimates import line, points_cell, series_colours, share_cell, value_cell
 from pointssl.show.page.page import Cell, table
-from pointssl.show.run.explain import Marks, ShapeView
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from pointssl.show.scene import Marks, ShapeView
 
 UNITS = {"log_odds": "nats of log-odds", "log_p": "nats", "logit": "logits"}
 """What a value is counted in, by score."""
@@ -34,10 +31,10 @@ def strength_picture(profiles: Sequence[Profile], unit: str) -> style.Picture:
         ("Salient interactions, counted", "per cloud", "salient"),
     )
     for place, (title, label, name) in zip(axes, titles, strict=True):
-        for profile, colour in zip(profiles, _colours(len(profiles)), strict=True):
-            _line(place, getattr(profile, name), colour, profile.network)
+        for profile, colour in zip(profiles, series_colours(len(profiles)), strict=True):
+            line(place, getattr(profile, name), colour, profile.network)
             if name == "positive":
-                _line(place, profile.negative, colour, None)
+                line(place, profile.negative, colour, None)
         place.set_title(title)
         place.set_ylabel(label)
         place.set_xlabel("order: regions that act together")
@@ -53,14 +50,14 @@ def strength_picture(profiles: Sequence[Profile], unit: str) -> style.Picture:
 def difference_picture(differences: Sequence[Difference]) -> style.Picture:
     """Draw how much stronger each order is than in the first network; an interval that leaves out 0 is a difference."""
     figure, axes = style.new_figure(10.0, 3.2, 1, 2)
-    colours = _colours(len(differences) + 1)[1:]
+    colours = series_colours(len(differences) + 1)[1:]
     for place, name, title in (
         (axes[0], "share_of_effect", "Difference of shares of the effect"),
         (axes[1], "share_of_mean", "Difference of shares of the mean over orders"),
     ):
         place.axhline(0, color=style.MUTED, linewidth=0.8)
         for difference, colour in zip(differences, colours, strict=True):
-            _line(place, getattr(difference, name), colour, f"{difference.network} − {difference.less}")
+            line(place, getattr(difference, name), colour, f"{difference.network} − {difference.less}")
         place.set_title(title)
         place.set_xlabel("order")
         place.set_xticks(range(1, len(differences[0].share_of_effect) + 1))
@@ -72,7 +69,7 @@ def difference_picture(differences: Sequence[Difference]) -> style.Picture:
 def accuracy_picture(profiles: Sequence[Profile]) -> style.Picture:
     """Draw accuracy on the measured clouds beside the strength of the high orders, a dot per network."""
     figure, [axes] = style.new_figure(6.0, 3.6)
-    for profile, colour in zip(profiles, _colours(len(profiles)), strict=True):
+    for profile, colour in zip(profiles, series_colours(len(profiles)), strict=True):
         x, y = profile.high, profile.accuracy
         if x.low is not None and x.high is not None:
             axes.plot([x.low, x.high], [100 * y.mean] * 2, color=colour, alpha=0.5)
@@ -99,9 +96,9 @@ def summary_table(profiles: Sequence[Profile]) -> str:
     rows = [
         [
             Cell(one.network),
-            _cell(one.accuracy, percent=True),
-            _cell(one.low),
-            _cell(one.high),
+            share_cell(one.accuracy),
+            value_cell(one.low),
+            value_cell(one.high),
             Cell(f"{one.effect:.2f}", number=True),
         ]
         for one in profiles
@@ -115,9 +112,9 @@ def difference_table(differences: Sequence[Difference]) -> str:
     rows = [
         [
             Cell(f"{one.network} − {one.less}"),
-            _cell(one.accuracy, percent=True, signed=True),
-            _cell(one.low, signed=True),
-            _cell(one.high, signed=True),
+            points_cell(one.accuracy),
+            value_cell(one.low, signed=True),
+            value_cell(one.high, signed=True),
         ]
         for one in differences
     ]
@@ -151,7 +148,7 @@ def views(tables: Sequence[InteractionTable], singles: Sequence[Single], unit: s
 def _sentence(tables: Sequence[InteractionTable], one: Single, unit: str) -> str:
     """Say what a single interaction is worth in each network, and what each network takes the cloud for."""
     said = "; ".join(
-        f"{t.network} {_number(value)} (takes it for {_class(t, t.predicted, one.cloud)})"
+        f"{t.network} {number(value, signed=True)} (takes it for {_class(t, t.predicted, one.cloud)})"
         for t, value in zip(tables, one.interaction, strict=True)
     )
     first = tables[0]
@@ -167,31 +164,3 @@ def _sentence(tables: Sequence[InteractionTable], one: Single, unit: str) -> str
 def _class(found: InteractionTable, labels: Labels, row: int) -> str:
     label = int(labels[row])
     return found.classes[label] if label < len(found.classes) else f"class {label}"
-
-
-def _line(axes: "Axes", bands: Sequence[Estimate], colour: str, label: str | None) -> None:
-    """Draw a line over the orders with its intervals as a pale band."""
-    order = range(1, len(bands) + 1)
-    axes.plot(order, [band.mean for band in bands], color=colour, label=label, marker="o", markersize=3)
-    if all(band.low is not None for band in bands):
-        low, high = ([getattr(band, side) for band in bands] for side in ("low", "high"))
-        axes.fill_between(order, low, high, color=colour, alpha=0.18, linewidth=0)
-
-
-def _colours(count: int) -> tuple[str, ...]:
-    """The first network is grey, as an untrained twin is elsewhere: others are measured against it."""
-    return (style.ACCENT,) if count == 1 else (style.TWIN, style.ACCENT, *style.part_colours(count)[1 : count - 1])
-
-
-def _cell(band: Estimate, *, percent: bool = False, signed: bool = False) -> Cell:
-    bounds = (band.low, band.high)
-    size = 100.0 if percent else 1.0
-    digits = 1 if percent else 3
-    shown = [_number(size * value, digits, signed=signed) for value in (band.mean, *bounds) if value is not None]
-    small = f"{shown[1]} to {shown[2]}" if len(shown) == 3 else ""
-    return Cell(shown[0] + (" %" if percent and not signed else ""), small=small, number=True)
-
-
-def _number(value: float, digits: int = 2, *, signed: bool = True) -> str:
-    """Return a number with a true minus sign."""
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")

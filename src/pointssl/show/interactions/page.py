@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pointssl import files
+from pointssl.formatting import percent
 from pointssl.interpret.profile import Difference, Profile, ProfileConfig, compare, profile
 from pointssl.interpret.table import InteractionTable
 from pointssl.interpret.top_interactions import Single, largest, most_different
 from pointssl.show.interactions import figures
-from pointssl.show.page import page, style, viewer
+from pointssl.show.page import page, viewer
 from pointssl.show.page.page import Panel
 
 SHOWN = 4
@@ -100,7 +101,7 @@ def panels(found: Study, up: str) -> list[Panel]:
         Panel(
             title="Strength by order",
             sentence="The same interactions in three displays: absolute levels, the shape of the profile alone, and "
-            f"the few large ones (above {style.percent(found.config.salient)} of the largest of their cloud), by sign "
+            f"the few large ones (above {percent(found.config.salient)} of the largest of their cloud), by sign "
             "and by number.",
             pictures=[figures.strength_picture(found.profiles, unit)],
         ),

@@ -1,15 +1,10 @@
 """Tables and pictures of a study: claims, arms, their differences, and what carries over."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from pointssl.ops.stats import Estimate
+from pointssl.formatting import percent
 from pointssl.show.page import style
+from pointssl.show.page.estimates import line, p_cell, points_cell, series_colours, share_cell, value_cell
 from pointssl.show.page.page import Cell, table
 from pointssl.study.result import Group, Study
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 UNITS = {
     "share_of_effect": "share of |v(all) − v(nothing)|",
@@ -27,9 +22,7 @@ def claims_table(study: Study) -> str:
         for one in claim.tests:
             way = "above" if one.claimed > 0 else "below"
             what = f"{one.what}; claimed {way} 0"
-            rows.append(
-                [Cell("", small=what), _cell(one.estimate, signed=True), Cell(_p(one.p_holm), number=True), Cell("")]
-            )
+            rows.append([Cell("", small=what), value_cell(one.estimate, signed=True), p_cell(one.p_holm), Cell("")])
     return table(head, rows)
 
 
@@ -37,15 +30,15 @@ def groups_table(study: Study) -> str:
     """Return accuracy, low and high strength of every group in HTML."""
     low, high = (_orders(orders) for orders in (study.low_orders, study.high_orders))
     head = [Cell("Networks"), *([Cell("Level", number=True)] if study.level else [])]
-    head += [Cell("Accuracy, %", number=True), Cell("Low orders", small=low, number=True)]
+    head += [Cell("Accuracy", number=True), Cell("Low orders", small=low, number=True)]
     head += [Cell("High orders", small=high, number=True), Cell("Effect", small="nats", number=True)]
     rows = [
         [
             Cell(one.name),
             *([_level(one.level)] if study.level else []),
-            _cell(one.accuracy, percent=True),
-            _cell(one.low),
-            _cell(one.high),
+            share_cell(one.accuracy),
+            value_cell(one.low),
+            value_cell(one.high),
             Cell(f"{one.effect:.2f}", number=True),
         ]
         for line in _lines(study).values()
@@ -62,9 +55,9 @@ def contrasts_table(study: Study) -> str:
         [
             Cell(f"{one.name} − {one.less}"),
             *([_level(one.level)] if study.level else []),
-            _cell(one.accuracy, percent=True, signed=True),
-            _cell(one.low, signed=True),
-            _cell(one.high, signed=True),
+            points_cell(one.accuracy),
+            value_cell(one.low, signed=True),
+            value_cell(one.high, signed=True),
         ]
         for one in study.contrasts
     ]
@@ -74,7 +67,7 @@ def contrasts_table(study: Study) -> str:
 def transfers_table(study: Study) -> str:
     """Return the accuracy of frozen features elsewhere in HTML."""
     head = [Cell("Protocol"), Cell("Probe"), Cell("Networks")]
-    head += [Cell(name, number=True) for name in ("Accuracy, %", "From scratch, %", "Difference, points")]
+    head += [Cell(name, number=True) for name in ("Accuracy", "From scratch, %", "Difference, points")]
     rows = [
         [
             Cell(one.protocol),
@@ -82,7 +75,7 @@ def transfers_table(study: Study) -> str:
             Cell(one.name),
             Cell(f"{100 * one.accuracy:.1f}", number=True),
             Cell(f"{100 * one.accuracy_less:.1f}", number=True),
-            _cell(one.difference, percent=True, signed=True),
+            points_cell(one.difference),
         ]
         for one in study.transfers
     ]
@@ -101,7 +94,7 @@ def recurrences_table(study: Study) -> str:
             Cell(_orders(one.orders), number=True),
             Cell(f"{100 * one.share:.1f}", number=True),
             Cell(f"{100 * one.chance:.1f}", number=True),
-            _cell(one.beyond),
+            value_cell(one.beyond),
         ]
         for one in study.recurrences
     ]
@@ -115,9 +108,9 @@ def curves_pictures(study: Study) -> list[style.Picture]:
     for number, (title, members) in enumerate(_lines(study).items()):
         gaps = [one for one in study.contrasts if not study.level or one.name == title]
         figure, axes = style.new_figure(10.0, 3.2, 1, 2 if gaps else 1)
-        colours = _colours(len(members))
+        colours = series_colours(len(members))
         for one, colour in zip(members, colours, strict=True):
-            _line(axes[0], one.curve, colour, _named(one))
+            line(axes[0], one.curve, colour, _named(one))
         axes[0].set_title(title or "Strength by order")
         axes[0].set_ylabel(UNITS[study.display])
         if gaps:
@@ -125,7 +118,7 @@ def curves_pictures(study: Study) -> list[style.Picture]:
             # One colour means one arm, or one level of an arm, in both pictures.
             own = colours[1:] if not study.level else colours
             for gap, colour in zip(gaps, own, strict=True):
-                _line(axes[1], gap.curve, colour, None)
+                line(axes[1], gap.curve, colour, None)
             axes[1].set_title("Less from scratch")
         for place in axes:
             place.set_xlabel("order: regions that act together")
@@ -142,13 +135,13 @@ def levels_picture(study: Study) -> style.Picture:
     lines = _lines(study)
     for place, (name, title, size) in zip(
         axes,
-        (("accuracy", "Accuracy, %", 100.0), ("low", "Low orders", 1.0), ("high", "High orders", 1.0)),
+        (("accuracy", "Accuracy", 100.0), ("low", "Low orders", 1.0), ("high", "High orders", 1.0)),
         strict=True,
     ):
-        for (label, members), colour in zip(lines.items(), _colours(len(lines)), strict=True):
+        for (label, members), colour in zip(lines.items(), series_colours(len(lines)), strict=True):
             found = sorted(members, key=lambda one: one.level or 0.0)
             bands = [getattr(one, name) for one in found]
-            _line(place, bands, colour, label, x=[one.level or 0.0 for one in found], size=size)
+            line(place, bands, colour, label, x=[one.level or 0.0 for one in found], scale=size)
         place.set_title(title)
         place.set_xlabel(study.level)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=min(4, len(lines)))
@@ -159,7 +152,7 @@ def levels_picture(study: Study) -> style.Picture:
 def accuracy_picture(study: Study) -> style.Picture:
     """Draw accuracy beside the strength of high orders: a small dot per network, a large one per arm."""
     figure, [axes] = style.new_figure(6.0, 3.6)
-    for one, colour in zip(study.groups, _colours(len(study.groups)), strict=True):
+    for one, colour in zip(study.groups, series_colours(len(study.groups)), strict=True):
         x, y = one.high, one.accuracy
         axes.scatter(x.per_seed, [100 * value for value in y.per_seed], color=colour, s=14, alpha=0.6)
         axes.scatter([x.mean], [100 * y.mean], color=colour, s=48, zorder=3)
@@ -183,46 +176,8 @@ def _orders(orders: tuple[int, int]) -> str:
 
 
 def _named(one: Group) -> str:
-    return one.name if one.level is None else style.percent(one.level)
-
-
-def _line(
-    axes: "Axes",
-    bands: Sequence[Estimate],
-    colour: str,
-    label: str | None,
-    *,
-    x: Sequence[float] | None = None,
-    size: float = 1.0,
-) -> None:
-    """Draw a line with its intervals as a pale band."""
-    places = list(range(1, len(bands) + 1)) if x is None else list(x)
-    axes.plot(places, [size * one.mean for one in bands], color=colour, label=label, marker="o", markersize=3)
-    bounds = [(one.low, one.high) for one in bands if one.low is not None and one.high is not None]
-    if len(bounds) == len(bands):
-        low, high = ([size * pair[side] for pair in bounds] for side in (0, 1))
-        axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
-
-
-def _colours(count: int) -> tuple[str, ...]:
-    """The first group is grey, as what others are measured against is everywhere."""
-    return (style.ACCENT,) if count == 1 else (style.TWIN, style.ACCENT, *style.part_colours(count)[1 : count - 1])
+    return one.name if one.level is None else percent(one.level)
 
 
 def _level(level: float | None) -> Cell:
-    return Cell("" if level is None else style.percent(level), number=True)
-
-
-def _cell(found: Estimate, *, percent: bool = False, signed: bool = False) -> Cell:
-    largest = max(abs(value) for value in (found.mean, found.low, found.high) if value is not None)
-    size, digits = (100.0, 1) if percent else (1.0, 4 if largest < 0.1 else 3)
-    shown = [
-        f"{size * value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
-        for value in (found.mean, found.low, found.high)
-        if value is not None
-    ]
-    return Cell(shown[0], small=f"{shown[1]} to {shown[2]}" if len(shown) == 3 else "", number=True)
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return Cell("" if level is None else percent(level), number=True)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pointssl.show.page.raster import raster
-from pointssl.show.run.mixture import Mesh
+from pointssl.show.scene import Mesh
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,14 +7,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pointssl.show.page import page, pictures, style, viewer
+from pointssl.formatting import percent
+from pointssl.show.page import page, pictures, viewer
 from pointssl.show.page.page import Panel
 from pointssl.show.run import curves, maps
 from pointssl.show.run import information as shared
 from pointssl.show.run.contact_sheet import Strip, contact_sheet
-from pointssl.show.run.explain import INSIDE, ShapeView
 from pointssl.show.run.maps import Maps
 from pointssl.show.run.scores import Comparison, scores_picture, scores_table
+from pointssl.show.scene import INSIDE, ShapeView
 
 VIEWS = "Views that clouds are contrasted with"
 
@@ -74,7 +75,7 @@ def stills(views: Sequence[ShapeView], picked: Sequence[int], up: str) -> list[P
             Panel(
                 title="Surface of equal density",
                 sentence=f"The surface g = c of the whole mixture, found by marching cubes; c is the density that "
-                f"{style.percent(INSIDE)} of the points of the shape exceed.",
+                f"{percent(INSIDE)} of the points of the shape exceed.",
                 pictures=[pictures.surface_picture(views, up=up)],
             ),
         ]
@@ -110,7 +111,7 @@ def feature_maps(found: Maps) -> Panel:
     coloured = " and coloured by its class, which the encoder never saw" if found.labels is not None else ""
     nearest = ""
     if found.nearest:
-        shares = ", ".join(f"{style.percent(share)} {heading.lower()}" for heading, share in found.nearest)
+        shares = ", ".join(f"{percent(share)} {heading.lower()}" for heading, share in found.nearest)
         nearest = f" The nearest other cloud, in all dimensions, is of the same class for: {shares}."
     return Panel(
         title="Map of the clouds",

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from pointssl.formatting import percent
 from pointssl.show.page import draw, style
 from pointssl.show.run import features
-from pointssl.show.run.explain import INSIDE, MixtureView, ShapeView
 from pointssl.show.run.mixture import ellipsoids
+from pointssl.show.scene import INSIDE, MixtureView, ShapeView
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +51,7 @@ def surface_picture(shapes: Sequence[ShapeView], *, up: str = "z") -> style.Pict
         draw.frame(one, np.concatenate([shape.points, mix.surface.vertices]), view, shape.name)
         draw.draw_meshes(one, [mix.surface], [_CLAY], view)
     return style.render(
-        figure, "isosurface", f"Surfaces g = c around {style.percent(INSIDE)} of the points of {len(shapes)} shapes"
+        figure, "isosurface", f"Surfaces g = c around {percent(INSIDE)} of the points of {len(shapes)} shapes"
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from pointssl.show.run.mixture import Mesh
+from pointssl.show.scene import Mesh
 
 LIGHT = np.array([-0.35, 0.55, 0.76])
 """Direction to the lamp in the viewer's frame: right, up, towards the eye."""

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, MUTED, RULE, ACCENT, TWIN = "#1d2329", "#69727c", "#d5dae0", "#c2502f", "#8a939d"
-"""Text; secondary text; grid lines; what this run did; what the untrained twin did."""
+INK, MUTED, RULE, ACCENT, BASELINE = "#1d2329", "#69727c", "#d5dae0", "#c2502f", "#8a939d"
+"""Text; secondary text; grid lines; what this run did; what the random-init baseline did."""
 
 CSS_NAMES = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
     RULE: "var(--rule)",
     ACCENT: "var(--accent)",
-    TWIN: "var(--twin)",
+    BASELINE: "var(--baseline)",
 }
 
 _SETTINGS: Any = {
@@ -80,11 +80,6 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, [one for row in axes for one in row]
-
-
-def percent(share: float, digits: int = 0) -> str:
-    """Return a share as printed everywhere."""
-    return f"{100 * share:.{digits}f} %"
 
 
 @cache

@@ -15,7 +15,7 @@ import numpy as np
 
 from pointssl.show.page import style
 from pointssl.show.run import features, mixture
-from pointssl.show.run.explain import INSIDE, MixtureView, ShapeView
+from pointssl.show.scene import INSIDE, MixtureView, ShapeView
 
 _TYPES = {"float32": "<f4", "uint8": "u1", "uint16": "<u2", "uint32": "<u4"}
 

@@ -1,10 +1,8 @@
 """What a pre-trained method makes of one shape: its point features and, for ParAE, its partition and mixture."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from pointssl.backbones.base import Backbone
@@ -12,49 +10,7 @@ from pointssl.methods.base import PretextMethod
 from pointssl.methods.parae import ParAE
 from pointssl.ops import mixture as gaussians
 from pointssl.show.run import mixture as meshes
-
-INSIDE = 0.9
-"""Share of a cloud's points inside the iso-surface that is drawn."""
-
-
-@dataclass(frozen=True, slots=True)
-class MixtureView:
-    """The learned partition and the mixture that it implies."""
-
-    part: Int[np.ndarray, " n"]
-    """Component with the largest share in each point."""
-    weight: Float[np.ndarray, " j"]
-    mean: Float[np.ndarray, "j 3"]
-    cov: Float[np.ndarray, "j 3 3"]
-    level: float
-    """Log density of the iso-surface, in nats."""
-    surface: meshes.Mesh
-
-    def drawn(self, least: float = 1e-3) -> Int[np.ndarray, " m"]:
-        """Return the components that hold at least this share of the points; the others are left out of pictures."""
-        return np.flatnonzero(self.weight >= least)
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """Groups of points with colours of their own and one sentence about them, shown instead of parts and distances."""
-
-    group: Int[np.ndarray, " n"]
-    """Group of each point, a place in `colours`."""
-    colours: tuple[str, ...]
-    """Hex colours."""
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShapeView:
-    """One shape, as the pictures need it."""
-
-    name: str
-    points: Float[np.ndarray, "n 3"]
-    features: Float[np.ndarray, "n d"]
-    mixture: MixtureView | None = None
-    marks: Marks | None = None
+from pointssl.show.scene import INSIDE, MixtureView, ShapeView
 
 
 @torch.inference_mode()

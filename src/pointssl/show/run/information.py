@@ -38,7 +38,7 @@ def information_picture(lines: Lines, clouds: int) -> style.Picture | None:
         others = [name for name in group if name != COPIES]
         for name in group:
             step, value = series(lines, name)
-            colour = style.TWIN if name == COPIES else _shade(others.index(name), len(others))
+            colour = style.BASELINE if name == COPIES else _shade(others.index(name), len(others))
             one.plot(step, smooth(value), color=colour, label=label(name))
         one.axhline(math.log(clouds), color=style.MUTED, linewidth=0.8, linestyle="--")
         one.set_title("By level" if group is levels else "By view")

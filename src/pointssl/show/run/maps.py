@@ -78,7 +78,7 @@ def map_picture(
         if rest.any():
             others = "other classes" if shown else None
             one.scatter(
-                x[rest], y[rest], s=0.7 * size, color=style.TWIN, alpha=0.35, linewidths=0, label=others, zorder=0.5
+                x[rest], y[rest], s=0.7 * size, color=style.BASELINE, alpha=0.35, linewidths=0, label=others, zorder=0.5
             )
     if shown:
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=9, markerscale=1.4)

@@ -6,21 +6,14 @@ The paper does not say how its constant c was chosen; ours is the density that a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
+
+from pointssl.show.scene import Mesh
 
 LogDensity = Callable[[np.ndarray], np.ndarray]
 """Maps points (n, 3) to their log density (n,), in nats."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mesh:
-    """Triangles in space; counter-clockwise seen from outside."""
-
-    vertices: Float[np.ndarray, "v 3"]
-    faces: Int[np.ndarray, "f 3"]
 
 
 def ellipsoid_axes(cov: Float[np.ndarray, "j 3 3"], sigmas: float = 1.0) -> Float[np.ndarray, "j 3 3"]:

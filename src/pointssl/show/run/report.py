@@ -20,10 +20,11 @@ from pointssl.runs.record import read_metrics
 from pointssl.runs.weights import digest
 from pointssl.show.page import page, panels
 from pointssl.show.run.evaluations import read_comparisons
-from pointssl.show.run.explain import ShapeView, explain
+from pointssl.show.run.explain import explain
 from pointssl.show.run.maps import Maps, make_maps
 from pointssl.show.run.scores import headline
 from pointssl.show.run.seen_views import Contrasted, seen_strips
+from pointssl.show.scene import ShapeView
 from pointssl.train.checks import pictures_for
 
 MAP_CLOUDS = 800

@@ -1,0 +1,30 @@
+"""How numbers are printed, on pages and in terminals alike: digits, percent, points, intervals, p values."""
+
+
+def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
+    """Return a number with a true minus sign, as wide as a plus; `signed` shows the plus too."""
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share as percent: 0.655 is `66 %`."""
+    return f"{number(100 * share, digits)} %"
+
+
+def points(share: float, *, signed: bool = False) -> str:
+    """Return a share in percentage points to one digit, without a unit: 0.655 is `65.5`."""
+    return number(100 * share, 1, signed=signed)
+
+
+def interval(low: float | None, high: float | None, digits: int = 2, *, signed: bool = False) -> str:
+    """Return `low to high`, or nothing where there is no interval."""
+    if low is None or high is None:
+        return ""
+    return f"{number(low, digits, signed=signed)} to {number(high, digits, signed=signed)}"
+
+
+def p_value(p: float | None) -> str:
+    """Return p with as many digits as it deserves; nothing where nothing was tested."""
+    if p is None:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
