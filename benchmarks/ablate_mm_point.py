@@ -28,6 +28,7 @@ from pointssl.evaluate.record import versions
 from pointssl.files import write_json
 from pointssl.methods import MMPointConfig
 from pointssl.ops import stats
+from pointssl.ops.evidence import difference_of_runs
 from pointssl.runs.checkpoint import load, read_json
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.train.pretrain import pretrain
@@ -113,7 +114,7 @@ def variant(name: str, seed: int, source: str, options: Options) -> PretrainConf
 
 
 def gather(options: Options) -> None:
-    """Write accuracy with its interval over test clouds, and the paired difference to the base on the same seeds."""
+    """Write accuracy with its interval over test clouds, and the difference to the base over runs and test clouds."""
     found = [read_json(path) for path in sorted(RUNS.glob("*.json"))]
     base = {one["seed"]: np.array(one["right"], dtype=float) for one in found if one["name"] == "base"}
     rows: list[dict[str, Any]] = []
@@ -122,7 +123,6 @@ def gather(options: Options) -> None:
         if not mine:
             continue
         clouds = np.mean(list(mine.values()), axis=0)
-        both = sorted(mine.keys() & base.keys())
         seconds = [one["finished"]["seconds"] for one in found if one["name"] == name and one["finished"]]
         row: dict[str, Any] = {
             "name": name,
@@ -133,9 +133,8 @@ def gather(options: Options) -> None:
             "seconds": seconds,
             "accuracy": asdict(stats.mean_interval(clouds, over="clouds")),
         }
-        if name != "base" and both:
-            ours, theirs = (np.mean([arm[seed] for seed in both], axis=0) for arm in (mine, base))
-            row["against_base"] = asdict(stats.paired_permutation(ours, theirs))
+        if name != "base" and base:
+            row["against_base"] = asdict(difference_of_runs(*(np.stack(list(arm.values())) for arm in (mine, base))))
         rows.append(row)
     shown = to_json(variant("base", 0, "psb-shrec12", options))
     shown["data"]["views"] = "views of psb-shrec12/meshes.npz"

@@ -33,6 +33,7 @@ from pointssl.files import write_json
 from pointssl.methods import CrossPointConfig, MethodConfig, MMPointConfig, ParAEConfig
 from pointssl.methods.pictures import PictureConfig
 from pointssl.ops import stats
+from pointssl.ops.evidence import difference_of_runs
 from pointssl.runs.checkpoint import load, read_json
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig, to_json
 from pointssl.train.pretrain import pretrain
@@ -148,7 +149,7 @@ def probes(encoder: Backbone, data: Path, seed: int) -> dict[str, Any]:
 
 
 def gather(options: Options) -> None:
-    """Write every score with its mean over the seeds and, against CrossPoint and untrained, the paired difference."""
+    """Write every score with its mean over the seeds and its difference to CrossPoint and untrained."""
     found = [read_json(path) for path in sorted(RUNS.glob("*.json"))]
     rows: list[dict[str, Any]] = []
     for network in BACKBONES:
@@ -160,9 +161,9 @@ def gather(options: Options) -> None:
                     values = right.mean(axis=1).tolist()
                     row = {"network": network, "arm": arm, "data": name, "probe": key, "values": values}
                     against = {
-                        other: asdict(stats.paired_permutation(right[: len(theirs)].mean(axis=0), theirs.mean(axis=0)))
+                        other: asdict(difference_of_runs(right, theirs))
                         for other in ("crosspoint", "untrained")
-                        if other != arm and len(theirs := rightness(of(found, network, other), name, key)[: len(mine)])
+                        if other != arm and len(theirs := rightness(of(found, network, other), name, key))
                     }
                     row |= {"test": right.shape[1], "against": against}
                     rows.append(row | asdict(stats.mean_interval(values)))

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from rich.table import Table
 
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.errors import RunError, SettingError
 from pointssl.evaluate import record
 from pointssl.evaluate.compare import compare, compare_evaluations, groups_of, tables
 from pointssl.evaluate.protocols import PROTOCOLS
-from pointssl.evaluate.record import Arm, Conditions, Evaluation, Predicted
+from pointssl.evaluate.record import Arm, Conditions, Evaluation, Predicted, Repeat
 from pointssl.ops import stats
+from pointssl.ops.evidence import difference_of_runs
 from pointssl.runs import checkpoint
 from pointssl.runs.config import DataConfig, PretrainConfig
 from tests.evaluate.doubles import boxes
@@ -46,6 +48,12 @@ def _finished(run: str, right: float, seed: int) -> Evaluation:
     )
 
 
+def _printed(made: list[Table]) -> str:
+    screen = io.StringIO()
+    Console(file=screen, width=160).print(*made)
+    return screen.getvalue()
+
+
 def test_compare_evaluations__single_runs_by_mcnemar_and_holm() -> None:
     runs = [_finished("a", 0.9, 0), _finished("b", 0.6, 1), _finished("c", 0.6, 2)]
     result = compare_evaluations(runs, ["a", "b", "c"])
@@ -64,8 +72,52 @@ def test_compare_evaluations__seeds_of_one_recipe_are_one_group() -> None:
     means = [r.scores[0].accuracy.mean for r in runs[:3]]
     assert result.rows[0].accuracy == stats.mean_interval(means, over="runs")
     [pair] = result.pairs
-    assert "mean of 3 and 3 runs" in pair.difference.method
+    assert pair.difference.method == "3 and 3 runs, 100 test clouds"
+    right = [[np.array(r.scores[0].repeats[0].predictions) == TRUTH for r in part] for part in (runs[:3], runs[3:])]
+    assert pair.difference == difference_of_runs(*(np.array(part, dtype=np.float64) for part in right))
+    assert pair.of_recipes
     assert pair.p_holm < 0.001
+    assert "of the recipes" in _printed(tables(result))
+
+
+def test_compare_evaluations__seeds_that_scatter_more_than_clouds_decide_nothing() -> None:
+    """Over clouds alone the better group of 400 would differ for sure; its two trainings are far apart."""
+    runs = [_finished(f"r{i}", share, i) for i, share in enumerate((0.95, 0.6, 0.65, 0.6))]
+    [pair] = compare_evaluations(runs, ["a", "a", "b", "b"]).pairs
+    assert pair.difference.mean > 0.1
+    assert pair.difference.p is not None
+    assert pair.difference.p > 0.3
+
+
+def test_compare_evaluations__single_runs_speak_for_themselves() -> None:
+    runs = [_finished("a", 0.9, 0), _finished("b", 0.6, 1), _finished("c", 0.6, 2)]
+    alone = compare_evaluations(runs[:2], ["a", "b"])
+    [pair] = alone.pairs
+    assert not pair.of_recipes
+    assert pair.difference.method == "McNemar, exact, over 100 test clouds, these networks alone"
+    assert "these networks alone" in _printed(tables(alone))
+    both = compare_evaluations([*runs, _finished("d", 0.9, 3)], ["a", "b", "b", "a"])
+    assert "these networks alone" not in _printed(tables(both))
+    some = compare_evaluations([*runs, _finished("d", 0.9, 3), _finished("e", 0.9, 4)], ["a", "b", "b", "a", "e"])
+    assert [one.of_recipes for one in some.pairs] == [True, False, False]
+    assert _printed(tables(some)).count(" *") == 2
+
+
+def test_compare_evaluations__episodes_are_paired_where_they_are_the_same() -> None:
+    def finished(run: str, shift: float, seeds: range) -> Evaluation:
+        each = np.random.default_rng(0).random(10) / 2 + shift + 0.02 * np.random.default_rng(len(run)).random(10)
+        repeats = [Repeat(seed=k, accuracy=float(a)) for k, a in zip(seeds, each, strict=True)]
+        made = record.score("few-shot-a", "pretrained", "rule", "episodes", 50, 100, repeats)
+        return replace(_finished(run, 0.5, 0), scores=(made,))
+
+    runs = [finished("a", 0.2, range(10)), finished("aa", 0.2, range(10))]
+    runs += [finished("bbb", 0.1, range(10)), finished("bbbb", 0.1, range(10))]
+    [pair] = compare_evaluations(runs, ["a", "a", "b", "b"]).pairs
+    assert pair.difference.method == "2 and 2 runs, 10 episodes"
+    assert pair.difference.mean == pytest.approx(0.1, abs=0.02)
+    assert pair.difference.sign == 1  # episodes differ by far more than the two recipes
+    others = [runs[0], runs[1], finished("bbb", 0.1, range(1, 11)), finished("bbbb", 0.1, range(1, 11))]
+    assert compare_evaluations(others, ["a", "a", "b", "b"]).pairs == ()
 
 
 def test_compare_evaluations__refuses_other_clouds() -> None:
@@ -91,9 +143,7 @@ def test_compare__from_disk_without_fitting_twice(tmp_path: Path, monkeypatch: p
     again = replace(PROTOCOLS["knn-1"], run=lambda _: pytest.fail("fitted again"))
     monkeypatch.setitem(PROTOCOLS, "knn-1", again)
     assert compare(runs, data, protocols=("knn-1",), seeds=(0,)) == first
-    screen = io.StringIO()
-    Console(file=screen, width=160).print(*tables(first))
-    assert screen.getvalue().count("wide-s{0,1}") == 2  # its score, and its difference to the other
+    assert _printed(tables(first)).count("wide-s{0,1}") == 2  # its score, and its difference to the other
 
 
 def test_compare__needs_two_different_runs(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Several runs on the same test clouds: who is better, and is it more than chance?
 
-Runs whose settings differ by the seed alone are one group, and their spread is over pre-trainings. Groups are compared
-cloud by cloud on what their runs say of the same test clouds; all comparisons of a protocol are corrected together.
+Runs whose settings differ by the seed alone are one group. Two groups of at least two runs are compared over runs and
+test clouds (`ops/evidence.py`): their difference is one of two recipes. A single run stands for no recipe; what is said
+of it is over the test clouds, and of these networks alone. All comparisons of a protocol are corrected together.
 """
 
 import itertools
@@ -20,11 +21,12 @@ from pointssl.data.cloud import Dataset
 from pointssl.errors import RunError, SettingError
 from pointssl.evaluate import record
 from pointssl.evaluate.protocols import DEFAULT, Protocol, chosen
-from pointssl.evaluate.record import Evaluation
+from pointssl.evaluate.record import Evaluation, Score
 from pointssl.evaluate.suite import evaluate
 from pointssl.evaluate.table import accuracy, difference
 from pointssl.formatting import p_value, points
 from pointssl.ops import stats
+from pointssl.ops.evidence import ALONE, difference_of_runs
 from pointssl.ops.stats import Estimate
 from pointssl.runs import checkpoint
 from pointssl.runs.config import PretrainConfig, to_json
@@ -47,14 +49,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two groups under one protocol; the difference is first minus second."""
+    """Two groups under one protocol."""
 
     protocol: str
     first: str
     second: str
     difference: Estimate
+    """First minus second; its `method` says what the interval covers."""
     p_holm: float
     """p corrected for all pairs of this protocol."""
+
+    @property
+    def of_recipes(self) -> bool:
+        """Whether it speaks of the two recipes, and not of these networks alone."""
+        return self.difference.n > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,23 +165,35 @@ def tables(comparison: Comparison) -> list[Table]:
         twin = "" if row.untrained is None else points(row.untrained)
         scores.add_row(row.protocol, escape(row.group), escape(accuracy(row.accuracy, row.test_interval)), twin)
     pairs = Table(
-        title="differences in points, cloud by cloud",
-        caption="p after Holm's correction for all pairs of a protocol",
+        title="differences in points",
+        caption="p after Holm's correction for all pairs of a protocol\n" + _speaks_of(comparison.pairs),
         caption_justify="left",
     )
     for name in ("protocol", "first", "second", "first - second", "p"):
         pairs.add_column(name, justify="right" if name in ("first - second", "p") else "left")
     for pair in comparison.pairs:
         groups = escape(pair.first), escape(pair.second)
-        pairs.add_row(pair.protocol, *groups, escape(difference(pair.difference)), p_value(pair.p_holm))
+        star = "" if pair.of_recipes or not any(one.of_recipes for one in comparison.pairs) else " *"
+        pairs.add_row(pair.protocol, *groups, escape(difference(pair.difference)) + star, p_value(pair.p_holm))
     return [scores, pairs]
+
+
+def _speaks_of(pairs: Sequence[Pair]) -> str:
+    """Say what the intervals of the differences are over."""
+    of_recipes = "over runs and test clouds: of the recipes"
+    alone = "over test clouds: of these networks alone, other seeds may differ"
+    if all(pair.of_recipes for pair in pairs):
+        return of_recipes
+    if not any(pair.of_recipes for pair in pairs):
+        return f"{alone}; pre-train each with at least two seeds to compare recipes"
+    return f"{of_recipes}; where a group is a single run (*) {alone}"
 
 
 def _row(name: str, members: list[Evaluation], protocol: str) -> Row:
     means = [s.accuracy.mean for m in members if (s := m.score(protocol, "pretrained")) is not None]
     twins = [s.accuracy.mean for m in members if (s := m.score(protocol, "untrained")) is not None]
     accuracy = stats.mean_interval(means, over="runs")
-    shared = _correct(members[0], protocol) is not None
+    shared = all(bool(s.repeats[0].predictions) for m in members if (s := m.score(protocol, "pretrained")) is not None)
     return Row(
         group=name,
         runs=tuple(m.run for m in members),
@@ -188,31 +208,33 @@ def _pairs(groups: dict[str, list[Evaluation]], protocol: str) -> list[Pair]:
     """Compare every two groups, and correct the p-values for having done so."""
     made = []
     for (first, ours), (second, theirs) in itertools.combinations(groups.items(), 2):
-        found = _paired(ours, theirs, protocol)
-        if found is not None:
-            made.append(Pair(protocol=protocol, first=first, second=second, difference=found, p_holm=found.p or 0.0))
+        found = difference_of(ours, theirs, protocol)
+        if found is not None and found.p is not None:
+            made.append(Pair(protocol=protocol, first=first, second=second, difference=found, p_holm=found.p))
     corrected = stats.holm([pair.p_holm for pair in made])
     return [replace(pair, p_holm=p) for pair, p in zip(made, corrected, strict=True)]
 
 
-def _paired(ours: list[Evaluation], theirs: list[Evaluation], protocol: str) -> Estimate | None:
-    """Pair two groups by test cloud; single runs by whatever they share."""
-    if len(ours) == len(theirs) == 1:
-        a, b = ours[0].score(protocol, "pretrained"), theirs[0].score(protocol, "pretrained")
-        return None if a is None or b is None else record.gain(a, b, ours[0].test_labels)
-    right = [[c for m in group if (c := _correct(m, protocol)) is not None] for group in (ours, theirs)]
-    if not right[0] or not right[1]:
+def difference_of(ours: Sequence[Evaluation], theirs: Sequence[Evaluation], protocol: str) -> Estimate | None:
+    """Return the mean accuracy of one group less another's; None where they share neither clouds nor episodes."""
+    scores = [[s for m in group if (s := m.score(protocol, "pretrained")) is not None] for group in (ours, theirs)]
+    labels = ours[0].test_labels
+    if len(scores[0]) == len(scores[1]) == 1:
+        found = record.gain(scores[0][0], scores[1][0], labels)
+        return None if found is None else replace(found, n=1, method=f"{found.method}, {ALONE}")
+    drawn = {tuple(r.seed for r in s.repeats) for group in scores for s in group}
+    own_clouds = any(not s.repeats[0].predictions for group in scores for s in group)
+    if not scores[0] or not scores[1] or (own_clouds and len(drawn) > 1):
         return None
-    paired = stats.paired_permutation(np.mean(right[0], axis=0), np.mean(right[1], axis=0), over="test clouds")
-    return replace(paired, method=f"{paired.method}, mean of {len(ours)} and {len(theirs)} runs")
+    right = [np.stack([_per_unit(s, labels) for s in group]) for group in scores]
+    return difference_of_runs(*right, over=scores[0][0].over if own_clouds else "test clouds")
 
 
-def _correct(evaluation: Evaluation, protocol: str) -> Float64[np.ndarray, " t"] | None:
-    """Return the correctness per test cloud, or None where repetitions have clouds of their own."""
-    score = evaluation.score(protocol, "pretrained")
-    if score is None or not score.repeats[0].predictions:
-        return None
-    return record.correctness(score, evaluation.test_labels)
+def _per_unit(score: Score, labels: tuple[int, ...]) -> Float64[np.ndarray, " t"]:
+    """Return the correctness per test cloud, or the accuracy per episode where episodes have clouds of their own."""
+    if score.repeats[0].predictions:
+        return record.correctness(score, labels)
+    return np.array([one.accuracy for one in score.repeats])
 
 
 def _joined(names: list[str]) -> str:

@@ -1,15 +1,19 @@
 """From measured differences to a verdict: supported, not supported, or undecided at this number of seeds and clouds.
 
-A figure is known for every seed, and for resampled clouds. Half its interval is the root of two squares: half the t
-interval of the seeds' values, and half the normal interval of their mean as clouds are drawn again. What both share is
-counted twice, so the interval is rather too wide than too narrow.
+A figure is known for every seed, and for resampled clouds. Its variance has three parts: what another training would
+change, what other clouds would change in all networks alike, and what they would change in each by itself. The last one
+shows in the spread of the seeds and in that of the resamples; it is counted once. Half the interval is the root of two
+squares: the t interval of the seeds and the normal interval of the clouds. How often that finds what is not there is
+measured: `benchmarks/calibration.py`.
 
-Source: limits of a sum from the squares of its parts' limits, W. G. Howe, "Approximate Confidence Limits on the Mean of
-X + Y Where X and Y Are Two Tabled Independent Random Variables", JASA 1974; correction for several comparisons,
-S. Holm, 1979. The verdict's rule is ours (docs/studies.md).
+Source: variance over two crossed factors, A. B. Owen, "The Pigeonhole Bootstrap", Annals of Applied Statistics 2007,
+and A. C. Cameron, J. B. Gelbach, D. L. Miller, "Robust Inference With Multiway Clustering", Journal of Business &
+Economic Statistics 2011; limits of a sum from the squares of its parts' limits, W. G. Howe, "Approximate Confidence
+Limits on the Mean of X + Y Where X and Y Are Two Tabled Independent Random Variables", JASA 1974; degrees of freedom of
+two groups, B. L. Welch, "The Generalization of `Student's' Problem", Biometrika 1947; correction for several
+comparisons, S. Holm, 1979. The verdict's rule is ours (docs/studies.md).
 """
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +22,20 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64
 
-from pointssl.ops.stats import LEVEL, Estimate, holm, normal_quantile, percentile_interval, t_quantile
+from pointssl.ops.stats import (
+    LEVEL,
+    Estimate,
+    holm,
+    paired_permutation,
+    percentile_interval,
+    t_quantile,
+)
 
-PERMUTATIONS = 5040
-"""Most rearrangements that are all tried; beyond, as many are drawn."""
-
+Values = Float64[np.ndarray, " _k"]
+ALONE = "these networks alone"
+"""What an interval over clouds speaks of."""
+LARGE = 1e9
+"""Degrees of freedom at which Student's distribution is the normal one."""
 Verdict = Literal["supported", "not supported", "undecided"]
 
 
@@ -53,64 +66,82 @@ def seed_interval(values: Float64[np.ndarray, "k s"]) -> Estimate:
         values: the figure of every seed (rows) for the clouds themselves (first column) and for every resample of them,
             the same draws in all rows whose clouds are the same.
     """
-    seeds, draws = len(values), values.shape[1] - 1
-    own, mean = values[:, 0], values.mean(axis=0)
-    centre, listed = float(mean[0]), tuple(float(value) for value in own)
-    if seeds == 1:
+    own, draws, mean = values[:, 0], values[:, 1:], values.mean(axis=0)
+    listed = tuple(float(value) for value in own)
+    if len(own) == 1:
         found = percentile_interval(mean)
         return replace(found, p=1.0 if found.p is None else found.p, method="clouds alone", per_seed=listed)
-    from_seeds = float(own.var(ddof=1)) / seeds
-    from_clouds = float(mean[1:].var(ddof=1)) if draws > 1 else 0.0
-    half = _half(from_seeds, from_clouds, seeds - 1, LEVEL)
-    return Estimate(
-        mean=centre,
-        low=centre - half,
-        high=centre + half,
-        p=_p(abs(centre), from_seeds, from_clouds, seeds - 1),
-        method="seeds and clouds",
-        n=seeds,
-        std=float(own.std(ddof=1)),
-        per_seed=listed,
-    )
+    clouds = float(mean[1:].var(ddof=1)) if draws.shape[1] > 1 else 0.0
+    each = float(draws.var(axis=1, ddof=1).mean()) if draws.shape[1] > 1 else 0.0
+    found = Spread.of([(own, each - clouds)], clouds).interval(float(mean[0]))
+    return replace(found, n=len(own), std=float(own.std(ddof=1)), method="seeds and clouds", per_seed=listed)
 
 
-def _half(from_seeds: float, from_clouds: float, degrees: int, level: float) -> float:
-    """Return half the interval: that of the seeds (t) and that of the clouds (normal), added as squares."""
-    return math.hypot(t_quantile(float(degrees), level) * from_seeds**0.5, normal_quantile(level) * from_clouds**0.5)
-
-
-def _p(distance: float, from_seeds: float, from_clouds: float, degrees: int) -> float:
-    """Return 1 - the level whose interval just reaches 0, by bisection."""
-    if from_seeds + from_clouds == 0:
-        return 1.0 if distance == 0 else 0.0
-    low, high = 0.0, 1.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        if _half(from_seeds, from_clouds, degrees, middle) < distance:
-            low = middle
-        else:
-            high = middle
-    return 1 - low
-
-
-def association(
-    x: Float64[np.ndarray, "k s i"], y: Float64[np.ndarray, "k s i"], *, together: bool, seed: int = 0
+def difference_of_runs(
+    ours: Float64[np.ndarray, "k t"], theirs: Float64[np.ndarray, "l t"], *, over: str = "test clouds"
 ) -> Estimate:
-    """Return Spearman's rho of x and y over items, as a mean over seeds; figures that do not move have rho 0.
+    """Return the mean of our runs less that of theirs, each right or wrong (or a share) on the same clouds or episodes.
 
-    Its p is the larger of the interval's and that of rearranged items.
-
-    Args:
-        x: figures of every seed, resample of the clouds (the first is the clouds themselves) and item.
-        y: the same of the other figure.
-        together: rearrange the items of all seeds alike (items are kinds of networks, which stay what they are), or
-            each seed's by themselves (items are trainings).
-        seed: decides which rearrangements are drawn where they are too many.
+    With two runs or more on both sides it speaks of the two recipes, over runs and clouds. A single run stands for no
+    recipe: then the interval is over clouds, `method` says so, and `n` is 1.
     """
-    found = seed_interval(_rho(x, y))
-    low, high = (None if end is None else float(np.clip(end, -1, 1)) for end in (found.low, found.high))
-    p = max(_p_of(found), _rearranged(x[:, 0], y[:, 0], together=together, seed=seed))
-    return replace(found, low=low, high=high, p=p)
+    runs = f"{len(ours)} and {len(theirs)} runs"
+    means = ours.mean(axis=0), theirs.mean(axis=0)
+    if min(len(ours), len(theirs)) == 1:
+        found = paired_permutation(*means, over=over)
+        return replace(found, n=1, method=f"{found.method}, mean of {runs}, {ALONE}")
+    count = ours.shape[1]
+    groups = [
+        (group.mean(axis=1), (float(group.var(axis=1, ddof=1).mean()) - float(mean.var(ddof=1))) / count)
+        for group, mean in zip((ours, theirs), means, strict=True)
+    ]
+    gap = means[0] - means[1]
+    found = Spread.of(groups, float(gap.var(ddof=1)) / count, count - 1.0).interval(float(gap.mean()))
+    return replace(found, n=min(len(ours), len(theirs)), method=f"{runs}, {count} {over}")
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Variance of a figure over seeds and clouds, by where it comes from."""
+
+    seeds: float
+    """What other trainings would change, apart from what clouds do to each."""
+    degrees: float
+    """Its degrees of freedom."""
+    clouds: float
+    """What other clouds would change."""
+    cloud_degrees: float
+
+    @staticmethod
+    def of(groups: Sequence[tuple[Values, float]], clouds: float, cloud_degrees: float = LARGE) -> "Spread":
+        """Put it together.
+
+        Args:
+            groups: of every group of networks the figures of its seeds, and how much more other clouds change one
+                network than the mean of all: that part is in the spread of the seeds and in that of the clouds.
+            clouds: variance of the figure, all seeds together, over clouds.
+            cloud_degrees: degrees of freedom of that.
+        """
+        between = [float(own.var(ddof=1)) / len(own) for own, _ in groups]
+        both = sum(max(alone, 0.0) / (len(own) - 1) for own, alone in groups)
+        squares = sum(one**2 / (len(own) - 1) for one, (own, _) in zip(between, groups, strict=True))
+        degrees = sum(between) ** 2 / squares if squares > 0 else float(sum(len(own) - 1 for own, _ in groups))
+        return Spread(max(sum(between) - both, 0.0), degrees, clouds, cloud_degrees)
+
+    def half(self, level: float) -> float:
+        """Return half the interval: that of the seeds and that of the clouds, added as squares."""
+        of_seeds = t_quantile(self.degrees, level) * self.seeds**0.5
+        return math.hypot(of_seeds, t_quantile(self.cloud_degrees, level) * self.clouds**0.5)
+
+    def interval(self, centre: float) -> Estimate:
+        """Return the interval around a figure; p is 1 - the level whose interval just reaches 0, by bisection."""
+        half = self.half(LEVEL)
+        inside, outside = 0.0, 1.0
+        for _ in range(40):
+            level = (inside + outside) / 2
+            inside, outside = (level, outside) if self.half(level) < abs(centre) else (inside, level)
+        p = 1 - inside if self.seeds + self.clouds > 0 else float(centre == 0)
+        return Estimate(mean=centre, low=centre - half, high=centre + half, p=p)
 
 
 def hypothesis(what: str, claimed: Literal[-1, 1], estimate: Estimate) -> HypothesisTest:
@@ -154,31 +185,3 @@ def _shows(one: HypothesisTest) -> int:
 def _p_of(found: Estimate) -> float:
     assert found.p is not None
     return found.p
-
-
-def _rho(x: Float64[np.ndarray, "... i"], y: Float64[np.ndarray, "... i"]) -> Float64[np.ndarray, "..."]:
-    from scipy.stats import rankdata
-
-    a, b = (rankdata(part, axis=-1) for part in np.broadcast_arrays(x, y))
-    a, b = a - a.mean(axis=-1, keepdims=True), b - b.mean(axis=-1, keepdims=True)
-    size = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
-    rho: Float64[np.ndarray, ...] = np.where(size > 0, (a * b).sum(axis=-1) / np.where(size > 0, size, 1.0), 0.0)
-    return rho
-
-
-def _rearranged(x: Float64[np.ndarray, "k i"], y: Float64[np.ndarray, "k i"], *, together: bool, seed: int) -> float:
-    """Return the share of rearrangements of y whose mean rho lies at least as far from 0."""
-    seeds, items = x.shape
-    observed = abs(float(_rho(x, y).mean()))
-    every = math.factorial(items) if together or seeds == 1 else math.factorial(items) ** seeds
-    generator = np.random.default_rng(seed)
-    if (together or seeds == 1) and every <= PERMUTATIONS:
-        orders = np.array(list(itertools.permutations(range(items))))[:, None, :].repeat(seeds, axis=1)
-    else:
-        rows = 1 if together else seeds
-        drawn = generator.permuted(np.tile(np.arange(items), (PERMUTATIONS, rows, 1)), axis=-1)
-        orders = np.broadcast_to(drawn, (PERMUTATIONS, seeds, items))
-    shuffled = np.take_along_axis(np.broadcast_to(y, orders.shape), orders, axis=-1)
-    as_far = int((np.abs(_rho(np.broadcast_to(x, orders.shape), shuffled).mean(axis=-1)) >= observed - 1e-9).sum())
-    exact = (together or seeds == 1) and every <= PERMUTATIONS
-    return as_far / len(orders) if exact else (as_far + 1) / (len(orders) + 1)

@@ -13,6 +13,7 @@ B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float64, Num
@@ -82,6 +83,7 @@ def wilson(share: float, n: int) -> Estimate:
     return Estimate(mean=share, low=low, high=high, n=n, method=f"Wilson, {n} clouds")
 
 
+@lru_cache(maxsize=2)
 def bootstrap_weights(clouds: int, seed: int) -> Float64[np.ndarray, "s m"]:
     """Return weights of the clouds that sum to 1: equal ones first, then how often each was drawn.
 
@@ -94,7 +96,9 @@ def bootstrap_weights(clouds: int, seed: int) -> Float64[np.ndarray, "s m"]:
     drawn = np.random.default_rng(seed).integers(clouds, size=(RESAMPLES, clouds))
     drawn += clouds * np.arange(RESAMPLES)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=RESAMPLES * clouds).reshape(RESAMPLES, clouds)
-    return np.concatenate([equal, counts / clouds])
+    weight: Float64[np.ndarray, "s m"] = np.concatenate([equal, counts / clouds])
+    weight.flags.writeable = False  # the next caller gets the same array
+    return weight
 
 
 def resampled_means(values: Sample, seed: int) -> Float64[np.ndarray, " s"]:
