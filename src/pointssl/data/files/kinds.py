@@ -27,13 +27,13 @@ def name_of(path: Path) -> str:
 
 
 def contents(path: Path) -> bytes:
-    """Return the bytes of a file, unpacked where it is compressed.
+    """Return the bytes of a file, unpacked where it is compressed, also without saying so (VRML often is).
 
     Raises:
         ValueError: damaged or cut short, or far larger than any text of its size.
     """
     data = path.read_bytes()
-    if not is_compressed(path):
+    if not is_compressed(path) and not data.startswith(b"\x1f\x8b"):
         return data
     limit = (1 << 24) + _MOST * len(data)
     parts: list[bytes] = []

@@ -17,8 +17,10 @@ from pointssl.data.files.surfaces.gltf import read_gltf
 from pointssl.data.files.surfaces.obj import read_obj
 from pointssl.data.files.surfaces.off import read_off
 from pointssl.data.files.surfaces.ply import read_ply
+from pointssl.data.files.surfaces.step import read_step
 from pointssl.data.files.surfaces.stl import read_stl
 from pointssl.data.files.surfaces.surface import Surface
+from pointssl.data.files.surfaces.vrml import read_vrml
 from pointssl.ops import random_points
 
 SURFACES: dict[str, Callable[[Path], Surface]] = {
@@ -27,11 +29,14 @@ SURFACES: dict[str, Callable[[Path], Surface]] = {
     ".obj": read_obj,
     ".off": read_off,
     ".ply": read_ply,
+    ".step": read_step,
     ".stl": read_stl,
+    ".stp": read_step,
+    ".wrl": read_vrml,
 }
 """Reader of every kind of file that may hold a surface."""
 
-PLAIN = (".obj", ".off", ".ply", ".stl")
+PLAIN = (".obj", ".off", ".ply", ".step", ".stl", ".stp", ".wrl")
 """Kinds that are also read where they are compressed (`.ply.gz`)."""
 
 

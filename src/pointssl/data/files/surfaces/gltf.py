@@ -41,6 +41,13 @@ def read_gltf(path: Path) -> Surface:
 def parse_gltf(data: bytes, folder: Path) -> Surface:
     """Return what `read_gltf` does, from the bytes of a file whose buffers lie in `folder`."""
     document, own = _unpacked(data)
+    try:
+        return _scene(document, own, folder)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:  # of JSON that says something else
+        raise ValueError(f"its JSON does not fit together ({type(error).__name__}: {error})") from error
+
+
+def _scene(document: Json, own: bytes | None, folder: Path) -> Surface:
     version = str(document.get("asset", {}).get("version", ""))
     if not version.startswith("2"):
         raise ValueError(f"it is glTF of version '{version}'; 2.0 is read")

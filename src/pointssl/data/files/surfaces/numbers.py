@@ -54,7 +54,7 @@ def table(rows: Sequence[bytes]) -> Float64[np.ndarray, "r c"]:
     if (counts == width).all():
         return values.reshape(len(rows), width)
     starts = np.cumsum(counts) - counts
-    return values[starts[:, None] + np.arange(width)]
+    return np.asarray(values[starts[:, None] + np.arange(width)])
 
 
 def _odd_word(text: bytes) -> str:

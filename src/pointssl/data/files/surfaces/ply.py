@@ -79,5 +79,4 @@ def _face_colors(columns: dict[str, Column], owner: Int64[np.ndarray, " f"]) -> 
     names = ("red", "green", "blue")
     if not all(name in columns and columns[name].counts is None for name in names):
         return None
-    colors: Array = as_color(np.stack([columns[name].values for name in names], axis=1))
-    return colors[owner]
+    return np.asarray(as_color(np.stack([columns[name].values for name in names], axis=1))[owner])

@@ -17,7 +17,7 @@ from pointssl.data.files.surfaces.surface import Surface
 
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _HEAD = 84
-_SOLID = re.compile(rb"\b(end)?solid\b[^\r\n]*?(?=\bfacet\s+normal\b|[\r\n]|$)")
+_SOLID = re.compile(rb"\b(end)?solid\b[^\r\n]*?(?=\bfacet\s+normal\b|\bendsolid\b|[\r\n]|$)")
 
 
 def read_stl(path: Path) -> Surface:

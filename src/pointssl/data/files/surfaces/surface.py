@@ -38,6 +38,8 @@ def no_faces() -> Int64[np.ndarray, "0 3"]:
 
 def moved(surface: Surface, matrix: Float64[np.ndarray, "4 4"]) -> Surface:
     """Return the surface in the frame that `matrix` leads to; a mirrored one keeps its outside outside."""
+    if np.array_equal(matrix, np.eye(4)):
+        return surface
     linear, offset = matrix[:3, :3], matrix[:3, 3]
     faces = surface.faces[:, ::-1] if np.linalg.det(linear) < 0 else surface.faces
     return replace(surface, vertices=surface.vertices @ linear.T + offset, faces=faces)
