@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from pointssl.data.augment import AugmentConfig
-from pointssl.data.batches import Batches, prefetch, seed_of, shuffled, stack, unit_sphere
+from pointssl.data.batches import Batches, prefetch, shuffled, stack, unit_sphere
 from pointssl.data.open import open_dataset
 from pointssl.errors import DataError
+from pointssl.ops.counter_random import seed_of
 from tests.doubles import ToyClouds
 
 

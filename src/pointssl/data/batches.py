@@ -15,24 +15,18 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8, UInt64
+from jaxtyping import Float32, Int64, UInt8
 
 from pointssl.data.augment import AugmentConfig, augment
 from pointssl.data.cloud import LARGEST, Dataset, Views, no_shape
 from pointssl.errors import DataError
+from pointssl.ops import counter_random
 from pointssl.ops.batch_rng import Draws
+from pointssl.ops.counter_random import seed_of
 from pointssl.types import CloudBatch
 
 _POSITION_BITS = np.uint64(24)
 _LARGEST_CLOUD = 1 << 24
-
-
-def seed_of(*parts: int) -> int:
-    """Mix integers, such as (seed, step, rank), into one seed of 63 bits; near parts give unrelated seeds."""
-    # Their number goes in first, and every part as two words: otherwise (0, 1) and (0, 1, 0) would be one seed.
-    words = np.array([len(parts), *(part % 2**64 for part in parts)], dtype=np.uint64).view(np.uint32)
-    mixed = np.random.SeedSequence(words.tolist()).generate_state(1, np.uint64)
-    return int(mixed[0] >> np.uint64(1))
 
 
 def stack(
@@ -104,24 +98,11 @@ def shuffled(seed: int, clouds: Int64[np.ndarray, " b"], size: int) -> Int64[np.
     """
     if size > _LARGEST_CLOUD:
         raise ValueError(f"size must be at most {_LARGEST_CLOUD} points, got {size}")
-    start = np.uint64(seed_of(seed))
-    with np.errstate(over="ignore"):
-        cloud = _scramble(clouds.astype(np.uint64) + start)
-        keys = _scramble(cloud[:, None] + np.arange(size, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    keys = counter_random.words(counter_random.keys(seed, clouds), size)
     keys = (keys >> _POSITION_BITS << _POSITION_BITS) | np.arange(size, dtype=np.uint64)
     keys.sort(axis=1)
     keys &= np.uint64(_LARGEST_CLOUD - 1)
     return keys.view(np.int64)
-
-
-def _scramble(x: UInt64[np.ndarray, "*shape"]) -> UInt64[np.ndarray, "*shape"]:
-    """The finaliser of SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, OOPSLA 2014): every bit depends on every bit."""
-    x = x ^ (x >> np.uint64(30))
-    x *= np.uint64(0xBF58476D1CE4E5B9)
-    x ^= x >> np.uint64(27)
-    x *= np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    return x
 
 
 @lru_cache(maxsize=2)

@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 
 from pointssl.backbones import Backbone, build_backbone
-from pointssl.data.batches import seed_of
+from pointssl.ops.counter_random import seed_of
 from pointssl.data.open import Data
 from pointssl.data.splits import Splits
 from pointssl.errors import DataError, RunError, SettingError

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pointssl.data.batches import Batches, prefetch, seed_of
+from pointssl.data.batches import Batches, prefetch
+from pointssl.ops.counter_random import seed_of
 from pointssl.ops.kernels.norm import share_statistics
 from pointssl.runs.config import PretrainConfig
 from pointssl.train.optim import learning_rate
