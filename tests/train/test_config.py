@@ -83,6 +83,8 @@ def test_json__must_be_an_object() -> None:
         ({"epochs": 0.0}, "epochs must be positive"),
         ({"steps": 0}, "steps must be at least 1"),
         ({"seed": -1}, "seed must be 0 to"),
+        ({"clouds_seen": 0.0}, "clouds_seen must be positive"),
+        ({"minutes": -1.0}, "minutes must be positive"),
         ({"ema": 1.0}, "ema must be between 0 and 1"),
         ({"checkpoint_every": 0}, "checkpoint_every must be at least 1"),
         ({"keep": (2.0,)}, "keep must be parts of the run"),
@@ -95,6 +97,13 @@ def test_config__refuses_impossible_values(change: dict[str, Any], message: str)
 
 def test_total_steps__epochs_and_accumulation_by_hand() -> None:
     # 3 epochs of 10 batches, two batches an update: 15 updates; `steps` counts updates and wins.
-    assert PretrainConfig(epochs=3.0, optim=OptimConfig(accumulate=2)).total_steps(10) == 15
-    assert PretrainConfig(epochs=3.0, steps=4).total_steps(10) == 4
-    assert PretrainConfig(epochs=0.01).total_steps(10) == 1
+    assert PretrainConfig(epochs=3.0, optim=OptimConfig(accumulate=2)).total_steps(10, 4) == 15
+    assert PretrainConfig(epochs=3.0, steps=4).total_steps(10, 4) == 4
+    assert PretrainConfig(epochs=0.01).total_steps(10, 4) == 1
+
+
+def test_total_steps__clouds_seen_by_hand() -> None:
+    # 1000 clouds in updates of 2 batches of 64: seven whole updates, whatever an epoch is.
+    config = PretrainConfig(epochs=3.0, clouds_seen=1e3, optim=OptimConfig(accumulate=2))
+    assert config.total_steps(10, 64) == 7
+    assert PretrainConfig(clouds_seen=1e3, steps=4).total_steps(10, 64) == 4

@@ -99,10 +99,14 @@ def get(name: Positional[str], folder: Positional[Path], *, accept_licence: bool
 def list_names() -> None:
     """List the data sets that go by name."""
     from pointssl.data import DATASETS
+    from pointssl.data.generated.formulas import FORMULAS
 
     for name in sorted(DATASETS):
         say(f"{name}:PATH", console)
     say("synthetic[:COUNT[:SEED]]", console)
+    for name in sorted(FORMULAS):
+        say(f"generated:{name}[:NAME=VALUE]...", console)
+    say("mix:SET=WEIGHT,SET=WEIGHT...", console)
 
 
 def show(data: Positional[str], *, split: str = "all") -> None:
@@ -114,13 +118,14 @@ def show(data: Positional[str], *, split: str = "all") -> None:
     """
     import numpy as np
 
+    from pointssl.data.endless import size_of
     from pointssl.data.open import open_dataset
 
     dataset = open_dataset(data, split)
-    first = dataset[0]
+    first, size = dataset[0], size_of(dataset)
     rows = [
         ("name", dataset.name),
-        ("clouds", f"{len(dataset):,}"),
+        ("clouds", "without end" if size is None else f"{size:,}"),
         ("points in the first", f"{len(first.points):,}"),
         ("channels", ", ".join(f"{key} ({value.shape[1]})" for key, value in first.channels.items()) or "none"),
         ("first cloud", first.origin or first.name),

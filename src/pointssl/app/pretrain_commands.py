@@ -13,7 +13,7 @@ from pointssl.app.recipes import RECIPES, recipe
 from pointssl.app.tables import two_columns
 from pointssl.errors import RunError, SettingError
 from pointssl.progress import make_console, say
-from pointssl.runs.config import PretrainConfig
+from pointssl.runs.config import BUDGETS, PretrainConfig
 
 console = make_console()
 
@@ -25,7 +25,7 @@ class Pretrain:
     config: Annotated[AvoidSubcommands[PretrainConfig], arg(name="")]
     """The recipe's settings, every one of which can be changed."""
     data: str | None = None
-    """The clouds: a store, folder or file, `synthetic`, or NAME:PATH; short for --data.source."""
+    """The clouds: a store, folder or file, `generated:unions`, `synthetic`, NAME:PATH; short for --data.source."""
     out: Path | None = None
     """Folder of the run; runs/RECIPE by default."""
     device: str | None = None
@@ -69,7 +69,7 @@ def run(words: Sequence[str]) -> None:
             raise SystemExit(0)
         raise SettingError(f"name a recipe first: pointssl pretrain RECIPE --data PATH (one of: {', '.join(RECIPES)})")
     name = words[0]
-    given = flags.change(Pretrain(config=recipe(name)), words[1:], f"pointssl pretrain {name}")
+    given = flags.change(Pretrain(config=own_budget(recipe(name), words)), words[1:], f"pointssl pretrain {name}")
     config = given.config
     if given.data is not None:
         config = replace(config, data=replace(config.data, source=given.data))
@@ -81,14 +81,22 @@ def run(words: Sequence[str]) -> None:
     _finished(pretrain.pretrain(config, given.out or Path("runs") / name, device=given.device))
 
 
+def own_budget(config: PretrainConfig, words: Sequence[str]) -> PretrainConfig:
+    """Return a recipe without its budget where the command line names another; raises `SettingError` for two."""
+    flags_of = {f"--{name.replace('_', '-')}": name for name in BUDGETS}
+    named = sorted({flag for word in words if (flag := word.split("=")[0].replace("_", "-")) in flags_of})
+    if len(named) > 1:
+        raise SettingError(f"a run has one budget, got {' and '.join(named)}; give one of them")
+    return replace(config, clouds_seen=None, minutes=None, steps=None) if named else config
+
+
 def recipe_table() -> Table:
     """Return what `pretrain` can start from, as a table."""
-    table = Table("recipe", "method", "encoder", "points", "batch", "epochs", box=None, pad_edge=False)
+    table = Table("recipe", "method", "encoder", "points", "batch", "budget", box=None, pad_edge=False)
     for name, config in RECIPES.items():
         method, encoder = (type(part).__name__.removesuffix("Config") for part in (config.method, config.backbone))
-        table.add_row(
-            name, method, encoder, *(f"{v:g}" for v in (config.data.points, config.data.batch, config.epochs))
-        )
+        budget = f"{config.epochs:g} epochs" if config.clouds_seen is None else f"{config.clouds_seen:,.0f} clouds"
+        table.add_row(name, method, encoder, f"{config.data.points}", f"{config.data.batch}", budget)
     return table
 
 

@@ -76,16 +76,16 @@ RECIPES: dict[str, PretrainConfig] = {
     "contrast-pointnet": PretrainConfig(
         method=ContrastConfig(),
         backbone=PointNetConfig(),
-        data=DataConfig(points=512, batch=64),
+        data=DataConfig(source="generated:unions", points=512, batch=64),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine"),
-        epochs=100.0,
+        clouds_seen=1.4e6,
     ),
     "contrast-dgcnn": PretrainConfig(
         method=ContrastConfig(),
         backbone=DGCNNConfig(k=20, pooling="max_mean"),
-        data=DataConfig(points=512, batch=64),
+        data=DataConfig(source="generated:unions", points=512, batch=64),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine"),
-        epochs=100.0,
+        clouds_seen=1.4e6,
     ),
     # Seconds on one core, views drawn from the points.
     "mm-point-tiny": PretrainConfig(

@@ -9,6 +9,7 @@ from rich.table import Table
 from tyro.conf import AvoidSubcommands, arg
 
 from pointssl.app import flags
+from pointssl.app.pretrain_commands import own_budget
 from pointssl.app.tables import two_columns
 from pointssl.errors import SettingError
 from pointssl.progress import make_console, say
@@ -72,7 +73,7 @@ def run(words: Sequence[str]) -> None:
     name = words[0]
     recipe, start = train_recipe(name), _value_of("--init-from", words)
     base = recipe if start is None else from_run(recipe, start)
-    given = flags.change(Train(config=base), words[1:], f"pointssl train {name}")
+    given = flags.change(Train(config=own_budget(base, words)), words[1:], f"pointssl train {name}")
     config = given.config
     if given.data is not None:
         config = replace(config, data=replace(config.data, source=given.data))

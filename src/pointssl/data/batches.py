@@ -19,6 +19,7 @@ from jaxtyping import Float32, Int64, UInt8
 
 from pointssl.data.augment import AugmentConfig, augment
 from pointssl.data.cloud import LARGEST, Dataset, Views, no_shape
+from pointssl.data.endless import Sampled, size_of
 from pointssl.errors import DataError
 from pointssl.ops import counter_random
 from pointssl.ops.batch_rng import Draws
@@ -47,6 +48,34 @@ def stack(
     indices = np.asarray(indices, dtype=np.int64)
     if points < 1:
         raise ValueError(f"points must be at least 1, got {points}")
+    if isinstance(dataset, Sampled):
+        xyz = dataset.sample(indices, points, seed=seed, allow_repeats=allow_repeats)
+    else:
+        xyz = subsets(dataset, indices, points, seed=seed, allow_repeats=allow_repeats)
+    if normalise:
+        xyz = unit_sphere(xyz)
+    labels = dataset.labels
+    return CloudBatch(
+        xyz=torch.from_numpy(xyz),
+        label=None if labels is None else torch.from_numpy(labels[indices]),
+        index=torch.from_numpy(indices),
+    )
+
+
+def subsets(
+    dataset: Dataset,
+    indices: Int64[np.ndarray, " b"],
+    points: int,
+    *,
+    seed: int,
+    draws: Int64[np.ndarray, " b"] | None = None,
+    allow_repeats: bool = False,
+) -> Float32[np.ndarray, "b n 3"]:
+    """Return random points of stored clouds, by (seed, draw) alone; `draws` are the clouds' own places by default.
+
+    Raises `DataError` as `stack` does.
+    """
+    draws = indices if draws is None else draws
     clouds = [dataset.xyz(int(index)) for index in indices]
     sizes = np.array([len(cloud) for cloud in clouds])
     if len(sizes) and sizes.min() < (1 if allow_repeats else points):
@@ -58,7 +87,7 @@ def stack(
     xyz = np.empty((len(clouds), points, 3), dtype=np.float32)
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
-        order = shuffled(seed, indices[rows], int(size))
+        order = shuffled(seed, draws[rows], int(size))
         chosen_points = order[:, :points] if points <= size else order[:, np.arange(points) % size]
         for row, chosen in zip(rows, chosen_points, strict=True):
             np.take(clouds[row], chosen, axis=0, out=xyz[row], mode="clip")  # "clip" writes without a buffer
@@ -69,14 +98,7 @@ def stack(
             if fault is not None:
                 place = f"cloud {index} of {dataset.name}"
                 raise DataError(f"{place} has {fault}; `pointssl data check` lists all such clouds")
-    if normalise:
-        xyz = unit_sphere(xyz)
-    labels = dataset.labels
-    return CloudBatch(
-        xyz=torch.from_numpy(xyz),
-        label=None if labels is None else torch.from_numpy(labels[indices]),
-        index=torch.from_numpy(indices),
-    )
+    return xyz
 
 
 def unit_sphere(xyz: Float32[np.ndarray, "b n 3"]) -> Float32[np.ndarray, "b n 3"]:
@@ -111,6 +133,14 @@ def _order(seed: int, clouds: int) -> Int64[np.ndarray, " c"]:
     return np.random.default_rng(seed).permutation(clouds)
 
 
+def _beginning(seed: int) -> int:
+    """Return the first cloud that a seed reads of an endless set: no two seeds meet within 2**36 clouds.
+
+    The first 2**36 are left to whoever looks at a set or measures on it, so that this has not been trained on.
+    """
+    return (1 + seed_of(seed, 6) % 2**20) << 36
+
+
 @final
 class Pictures:
     """Some of the stored views of each cloud of a data set."""
@@ -131,8 +161,9 @@ class Batches:
     """Training batches: calling it with a step gives that step's batch, always the same.
 
     Each epoch visits the clouds in a new order, with a fresh subset of the points of each; the clouds that do not fill
-    a last batch sit that epoch out. With `world` processes of `batch` clouds each, the processes' batches of a step
-    are, in the order of their ranks, the batch of one process with `batch * world` clouds, augmentation included.
+    a last batch sit that epoch out. An endless set is read on and on, every seed from a place of its own. With `world`
+    processes of `batch` clouds each, the processes' batches of a step are, in the order of their ranks, the batch of
+    one process with `batch * world` clouds, augmentation included.
     """
 
     def __init__(
@@ -153,7 +184,9 @@ class Batches:
             raise ValueError(f"batch must be at least 1, got {batch}")
         if not 0 <= rank < world:
             raise ValueError(f"rank must be 0 to {world - 1}, got {rank}")
-        self.steps_per_epoch = len(dataset) // (batch * world)
+        size = size_of(dataset)
+        self.steps_per_epoch = None if size is None else size // (batch * world)
+        """None where the data set has no end."""
         if self.steps_per_epoch == 0:
             raise DataError(
                 f"{dataset.name} has {len(dataset)} clouds, fewer than one batch of {batch * world}; "
@@ -167,6 +200,9 @@ class Batches:
 
     def indices(self, step: int) -> Int64[np.ndarray, " b"]:
         """Return which clouds this process reads at `step`."""
+        if self.steps_per_epoch is None:
+            first = _beginning(self._seed) + (step * self.world + self._rank) * self.batch
+            return np.arange(first, first + self.batch, dtype=np.int64)
         epoch, within = divmod(step, self.steps_per_epoch)
         order = _order(seed_of(self._seed, 0, epoch), len(self._dataset))
         first = (within * self.world + self._rank) * self.batch
@@ -174,16 +210,17 @@ class Batches:
 
     def __call__(self, step: int) -> CloudBatch:
         """Return the batch of `step`, which counts from 0 and may pass any number of epochs."""
+        epoch = 0 if self.steps_per_epoch is None else step // self.steps_per_epoch
         batch = stack(
             self._dataset,
             self.indices(step),
             self._points,
-            seed=seed_of(self._seed, 1, step // self.steps_per_epoch),
+            seed=seed_of(self._seed, 1, epoch),
             normalise=self._normalise,
             allow_repeats=self._allow_repeats,
         )
         if self.pictures is not None:
-            chosen = self.pictures.batch(self.indices(step), seed_of(self._seed, 5, step // self.steps_per_epoch))
+            chosen = self.pictures.batch(self.indices(step), seed_of(self._seed, 5, epoch))
             batch = replace(batch, views=torch.from_numpy(chosen))
         if self._augment is None:
             return batch

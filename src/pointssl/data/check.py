@@ -16,6 +16,7 @@ from rich.table import Table
 from pointssl.data.cloud import Cloud, Dataset, Points
 from pointssl.data.files.folder import read_entries
 from pointssl.data.files.scan import Entry, Failure, scan
+from pointssl.data.splits import first_clouds
 from pointssl.data.store.dataset import PackedDataset, is_store
 from pointssl.errors import DataError
 from pointssl.progress import track
@@ -25,6 +26,10 @@ _Clouds = Iterator[tuple[str, Cloud | Failure]]
 
 EXAMPLES = 5
 """Clouds that are named for each finding."""
+
+
+OF_ENDLESS = 256
+"""Clouds that are looked at where there is no last one."""
 
 
 class Trouble(Enum):
@@ -176,6 +181,7 @@ def _odd_sizes(extents: Sequence[tuple[str, float]]) -> list[str]:
 def _open(source: Dataset | str | Path, seen: dict[Trouble, list[str]]) -> tuple[str, int, _Clouds]:
     """Return name, number and clouds of whatever is to be checked; note what is known without reading clouds."""
     if not isinstance(source, str | Path):
+        source = first_clouds(source, OF_ENDLESS)
         return source.name, len(source), _clouds_of(source)
     if is_store(source):
         packed = PackedDataset(source)

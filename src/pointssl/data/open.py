@@ -1,9 +1,10 @@
 """The one front door for clouds: whatever stands for a data set, on the command line or in Python, becomes a `Dataset`.
 
-`synthetic`, `synthetic:COUNT` or `synthetic:COUNT:SEED` are generated shapes; `NAME:PATH` reads PATH by the layout of a
-named data set (`modelnet40:/data/modelnet40_ply_hdf5_2048`); anything else is a path to a packed store, to a folder of
-files, or to one file that holds many clouds. In Python an open `Dataset` will do as well, and a pair of them (or of
-words and paths) is a training and a test set.
+`synthetic`, `synthetic:COUNT` or `synthetic:COUNT:SEED` are generated shapes with labels; `generated:KIND` are shapes
+without end, and `mix:SET=WEIGHT,SET=WEIGHT` several sets in shares (docs/generated.md); `NAME:PATH` reads PATH by the
+layout of a named data set (`modelnet40:/data/modelnet40_ply_hdf5_2048`); anything else is a path to a packed store, to
+a folder of files, or to one file that holds many clouds. In Python an open `Dataset` will do as well, and a pair of
+them (or of words and paths) is a training and a test set.
 """
 
 from pathlib import Path
@@ -13,11 +14,17 @@ from pointssl.data.arrays import open_npy
 from pointssl.data.cloud import Dataset
 from pointssl.data.files.folder import FolderDataset
 from pointssl.data.files.scan import ARCHIVES, scan
+from pointssl.data.generated.dataset import GeneratedClouds
+from pointssl.data.generated.formulas import is_stated, open_generated
+from pointssl.data.mixture import Mixture, read_mixture
 from pointssl.data.packed_npz import open_npz
 from pointssl.data.store.dataset import PackedDataset, is_store
 from pointssl.data.store.manifest import read_manifest
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.errors import DataError, SettingError, nearest
+
+_WORDS = ("synthetic", "generated", "mix")
+"""Kinds of data sets that are not files."""
 
 Part = str | Path | Dataset
 Data = Part | tuple[Part, Part]
@@ -45,6 +52,10 @@ def open_dataset(data: Data, split: str = "all") -> Dataset:
     kind, path = _meaning(data)
     if kind == "synthetic":
         return SyntheticShapes(*_count_and_seed(data), split)
+    if kind == "generated":
+        return open_generated(data, split)
+    if kind == "mix":
+        return Mixture([(_part_of(source, split), weight) for source, weight in read_mixture(data)], name=data)
     return DATASETS[kind].open(path, split) if kind else _path(path, split)
 
 
@@ -62,6 +73,10 @@ def splits_of(data: Data) -> tuple[str, ...]:
     if not isinstance(data, str | Path):
         return ()
     kind, path = _meaning(data) if isinstance(data, str) else ("", _existing(data.expanduser(), str(data)))
+    if kind == "generated":
+        return GeneratedClouds.splits if is_stated(str(data)) else ()
+    if kind == "mix":
+        return ()
     if kind == "synthetic":
         return SyntheticShapes.splits if _count_and_seed(str(data))[0] >= 3 else ()
     if kind:
@@ -88,7 +103,7 @@ def _own(data: Dataset) -> Dataset:
 def _meaning(word: str) -> tuple[str, Path]:
     """Tell what a word means: the kind of data set (`synthetic`, a name in `DATASETS`, or nothing) and its path."""
     head, colon, rest = word.partition(":")
-    if head == "synthetic":
+    if head == "synthetic" or (head in _WORDS and (colon or not Path(word).exists())):
         return head, Path()
     if head in DATASETS:
         if not rest:
@@ -96,8 +111,13 @@ def _meaning(word: str) -> tuple[str, Path]:
         return head, _existing(Path(rest).expanduser(), word)
     # One letter before a colon is a drive; a name with a separator in it is a path.
     if colon and len(head) > 1 and not {"/", "\\"} & set(head) and not Path(word).exists():
-        raise SettingError(f"unknown data set '{head}'{nearest(head, ('synthetic', *DATASETS))}")
+        raise SettingError(f"unknown data set '{head}'{nearest(head, (*_WORDS, *DATASETS))}")
     return "", _existing(Path(word).expanduser(), word)
+
+
+def _part_of(source: str, split: str) -> Dataset:
+    """Open one source of a mixture, without a split where it has none."""
+    return open_dataset(source, split if split in splits_of(source) else "all")
 
 
 def _count_and_seed(word: str) -> tuple[int, int]:
@@ -116,7 +136,7 @@ def _existing(path: Path, word: str) -> Path:
     if path.exists():
         return path
     if word in (path.name, str(path)) and "/" not in word and "\\" not in word:
-        raise DataError(f"there is no file, folder or data set '{word}'{nearest(word, ('synthetic', *DATASETS))}")
+        raise DataError(f"there is no file, folder or data set '{word}'{nearest(word, (*_WORDS, *DATASETS))}")
     raise DataError(f"{path} does not exist; check the path")
 
 

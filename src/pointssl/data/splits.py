@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int, Int64
 
 from pointssl.data.cloud import Cloud, Dataset, Labels, Points
+from pointssl.data.endless import Sampled, is_endless, no_end
 from pointssl.data.open import Data, open_dataset, splits_of
 from pointssl.errors import DataError
 
@@ -110,6 +111,13 @@ def open_splits(data: Data, *, seed: int = 0) -> Splits:
     return splits
 
 
+def first_clouds(dataset: Dataset, count: int) -> Dataset:
+    """Return the first `count` clouds of a data set without an end; any other comes back as it is."""
+    if not is_endless(dataset):
+        return dataset
+    return Subset(dataset, np.arange(count), f"{dataset.name}, the first {count}")
+
+
 def hold_out(dataset: Dataset, *, seed: int = 0, share: float = TEST_SHARE, called: str = "test") -> Splits:
     """Divide a labelled data set by class: `share` of each is held out, at least one cloud stays to learn from.
 
@@ -134,8 +142,12 @@ def hold_out(dataset: Dataset, *, seed: int = 0, share: float = TEST_SHARE, call
 def required_labels(dataset: Dataset) -> Labels:
     """Return the labels, or raise a `DataError` that says how to give them."""
     labels = dataset.labels
+    if labels is None and is_endless(dataset):
+        raise no_end(dataset.name, "a part of it with labels is generated:fractals:n=1000")
     if labels is None:
         message = f"{dataset.name} has no labels, which are needed here"
+        if isinstance(dataset, Sampled):
+            raise DataError(f"{message}; generated shapes with labels are synthetic and generated:fractals:n=1000")
         raise DataError(
             f"{message}; sort the files into one folder per class, or give a list file (path, label, split)"
         )

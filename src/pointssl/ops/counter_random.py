@@ -1,9 +1,10 @@
 """Random numbers without a generator: a hash of (seed, number, slot), so that nothing has to be stored to draw again.
 
-Source: the finaliser of SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, "Fast Splittable Pseudorandom Number Generators",
-OOPSLA 2014), used on a counter. One pass over a whole batch, where a generator for every cloud would be set up in turn.
+Source: the finaliser of SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, "Fast Splittable Pseudorandom Number
+Generators", OOPSLA 2014), used on a counter. One pass over a batch, where generators would be set up one by one.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from jaxtyping import Float32, Int64, UInt64
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
+@lru_cache(maxsize=256)
 def seed_of(*parts: int) -> int:
     """Mix integers, such as (seed, step, rank), into one seed of 63 bits; near parts give unrelated seeds."""
     # Their number goes in first, and every part as two words: otherwise (0, 1) and (0, 1, 0) would be one seed.

@@ -17,7 +17,7 @@ class DataConfig:
     """Which clouds are read, and how they become batches."""
 
     source: str = "synthetic"
-    """A packed store, a folder of files, an .npz or .h5 file, `synthetic`, or NAME:PATH of a known data set."""
+    """A store, folder or file, `generated:unions`, `mix:SET=WEIGHT,...`, `synthetic`, or NAME:PATH of a known set."""
     split: str = "all"
     """Which part of the data set: all, or one of its splits, such as train."""
     points: int = 1024
@@ -99,6 +99,10 @@ class OptimConfig:
             raise ValueError(f"accumulate must be at least 1, got {self.accumulate}")
 
 
+BUDGETS = ("epochs", "clouds_seen", "minutes", "steps")
+"""Settings that say how long a run is; each overrides those before it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainConfig:
     """Settings of one pre-training run."""
@@ -112,9 +116,13 @@ class PretrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     """The optimiser."""
     epochs: float = 25.0
-    """How often every cloud is seen."""
+    """How often every cloud is seen, where no other budget is given; data without an end needs one."""
+    clouds_seen: float | None = None
+    """Clouds that the whole run sees, such as 1.4e6; overrides `epochs`."""
+    minutes: float | None = None
+    """Time that the run may take: the first steps are measured, the schedule fits itself; overrides the two above."""
     steps: int | None = None
-    """Number of updates; overrides `epochs` where given."""
+    """Number of updates; overrides all other budgets."""
     seed: int = 0
     """Decides the first weights, the order of the clouds, their points and all other chance."""
     precision: Literal["float32", "bf16"] = "float32"
@@ -137,6 +145,9 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         if self.epochs <= 0:
             raise ValueError(f"epochs must be positive, got {self.epochs}")
+        for name, budget in (("clouds_seen", self.clouds_seen), ("minutes", self.minutes)):
+            if budget is not None and not 0 < budget < float("inf"):
+                raise ValueError(f"{name} must be positive, got {budget}")
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
         if not 0 <= self.seed < 2**63:
@@ -154,10 +165,15 @@ class PretrainConfig:
         if not all(0 <= part <= 1 for part in self.keep):
             raise ValueError(f"keep must be parts of the run, 0 to 1, got {self.keep}")
 
-    def total_steps(self, steps_per_epoch: int) -> int:
-        """Return the number of updates of the whole run, given the batches of one epoch."""
+    def total_steps(self, steps_per_epoch: int, clouds_per_step: int) -> int:
+        """Return the number of updates of the whole run, given the batches of one epoch and the clouds of one batch.
+
+        `minutes` is not looked at: how many steps they are has to be measured (`train/budget.py`).
+        """
         if self.steps is not None:
             return self.steps
+        if self.clouds_seen is not None:
+            return int(self.clouds_seen // (clouds_per_step * self.optim.accumulate))
         return max(1, round(self.epochs * steps_per_epoch / self.optim.accumulate))
 
 

@@ -16,6 +16,7 @@ import torch
 
 import pointssl
 from pointssl.data.cloud import Dataset
+from pointssl.data.endless import size_of
 from pointssl.files import explain_full_disk, write_text
 
 _LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "safetensors")
@@ -38,7 +39,7 @@ def circumstances(dataset: Dataset, seed: int, device: torch.device, world: int)
             "processes": world,
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         },
-        "data": {"name": dataset.name, "clouds": len(dataset), "fingerprint": dataset.fingerprint},
+        "data": {"name": dataset.name, "clouds": size_of(dataset), "fingerprint": dataset.fingerprint},
     }
 
 

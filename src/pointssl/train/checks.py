@@ -14,6 +14,7 @@ import numpy as np
 
 from pointssl.data.batches import Pictures
 from pointssl.data.cloud import Dataset, no_shape
+from pointssl.data.endless import size_of, spread_over
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.methods import SUPERVISED, PretextMethod
 from pointssl.runs.checkpoint import latest, read_config, read_json
@@ -109,15 +110,20 @@ def check_data(dataset: Dataset, config: PretrainConfig, min_points: int, world:
         )
     if data.batch < 2:
         raise SettingError(f"data.batch must be at least 2 (batch norm compares clouds), got {data.batch}")
-    if len(dataset) == 0:
+    size = size_of(dataset)
+    if size == 0:
         raise DataError(f"{dataset.name} is empty: there is nothing to train on")
-    if len(dataset) < data.batch * world:
+    if size is not None and size < data.batch * world:
         among = f" in each of {world} processes" if world > 1 else ""
         raise DataError(
-            f"{dataset.name} has {len(dataset)} clouds, fewer than one batch of {data.batch}{among}; "
-            f"set data.batch to at most {max(2, len(dataset) // world)} or use more clouds"
+            f"{dataset.name} has {size} clouds, fewer than one batch of {data.batch}{among}; "
+            f"set data.batch to at most {max(2, size // world)} or use more clouds"
         )
-    for index in np.unique(np.linspace(0, len(dataset) - 1, _LOOKED_AT).astype(int)):
+    if size is None and (config.optim.schedule == "step" or config.optim.warmup_epochs):
+        raise SettingError(
+            f"{dataset.name} has no end and so no epochs; use optim.schedule cosine or constant, and optim.warmup_steps"
+        )
+    for index in spread_over(dataset, _LOOKED_AT):
         xyz = dataset.xyz(int(index))
         cloud = f"cloud {index} of {dataset.name}"
         if len(xyz) == 0:

@@ -18,7 +18,6 @@ import torch
 import torch.distributed as dist
 
 from pointssl.backbones import Backbone, build_backbone
-from pointssl.ops.counter_random import seed_of
 from pointssl.data.open import Data
 from pointssl.data.splits import Splits
 from pointssl.errors import DataError, RunError, SettingError
@@ -26,6 +25,7 @@ from pointssl.files import write_json
 from pointssl.methods import Classify, ClassifyConfig
 from pointssl.methods.base import PretextMethod
 from pointssl.methods.classify import CloudClassifier
+from pointssl.ops.counter_random import seed_of
 from pointssl.runs import strict_json
 from pointssl.runs.checkpoint import existing, latest, load, load_method, read_config, read_json
 from pointssl.runs.config import PretrainConfig

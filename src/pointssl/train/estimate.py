@@ -12,6 +12,7 @@ import torch
 
 from pointssl.backbones import Backbone
 from pointssl.data.cloud import Dataset
+from pointssl.data.endless import size_of
 from pointssl.runs.config import PretrainConfig
 from pointssl.train import loop
 from pointssl.train.pretrain import own_randomness, prepare
@@ -23,8 +24,8 @@ class Estimate:
     """The cost of a run on this machine."""
 
     device: str
-    clouds: int
-    """Clouds in the data set."""
+    clouds: int | None
+    """Clouds in the data set; None where it has no end."""
     encoder_parameters: int
     parameters: int
     """Of the whole method, the encoder and what is thrown away after training."""
@@ -32,23 +33,24 @@ class Estimate:
     """Bytes at the fullest moment of a step: on a GPU all of it, on the CPU what a step adds to the process."""
     seconds_per_step: float
     clouds_per_s: float
-    steps_per_epoch: float
+    steps_per_epoch: float | None
+    """None where the data has no end."""
     total_steps: int
     seconds: float
     """Of the whole run."""
 
     def table(self) -> list[tuple[str, str]]:
         """Return the figures as rows of a name and a text."""
-        epoch = self.seconds_per_step * self.steps_per_epoch
+        epoch = self.steps_per_epoch
         return [
             ("device", self.device),
-            ("clouds", f"{self.clouds:,}"),
+            ("clouds", "without end" if self.clouds is None else f"{self.clouds:,}"),
             ("encoder parameters", f"{self.encoder_parameters:,}"),
             ("parameters in training", f"{self.parameters:,}"),
             ("memory per step", f"{self.memory / 2**20:,.0f} MiB"),
             ("time per step", f"{self.seconds_per_step * 1000:,.1f} ms ({self.clouds_per_s:,.0f} clouds/s)"),
-            ("steps", f"{self.total_steps:,} ({self.steps_per_epoch:,.1f} per epoch)"),
-            ("time per epoch", duration(epoch)),
+            ("steps", f"{self.total_steps:,}{'' if epoch is None else f' ({epoch:,.1f} per epoch)'}"),
+            *([] if epoch is None else [("time per epoch", duration(self.seconds_per_step * epoch))]),
             ("time of the run", duration(self.seconds)),
         ]
 
@@ -71,7 +73,7 @@ def estimate(
         parts = prepare(config, dataset, backbone, runtime)
         warm = 2
         # The learning rate is of no matter here, but a schedule needs a whole run to lie on.
-        total = max(parts.total, warm + steps)
+        total = max(parts.total or 2**31, warm + steps)
         moments: list[float] = []
         resident = _reset_peak(runtime.device)
         with closing(loop.run(parts.state, parts.batches, config, runtime, total=total)) as running:
@@ -80,19 +82,21 @@ def estimate(
                 moments.append(time.perf_counter())
         memory = _peak(runtime.device) - resident
         per_step = (moments[-1] - moments[warm - 1]) / steps
+        epoch = parts.batches.steps_per_epoch
+        whole = int(60 * (config.minutes or 0) / per_step) if parts.total is None else parts.total
         per_update = config.data.batch * config.optim.accumulate * runtime.world
         name = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else f"cpu ({_threads()})"
         return Estimate(
             device=name,
-            clouds=len(parts.dataset),
+            clouds=size_of(parts.dataset),
             encoder_parameters=sum(p.numel() for p in parts.state.method.backbone.parameters()),
             parameters=sum(p.numel() for p in parts.state.method.parameters()),
             memory=max(0, memory),
             seconds_per_step=per_step,
             clouds_per_s=per_update / per_step,
-            steps_per_epoch=parts.batches.steps_per_epoch / config.optim.accumulate,
-            total_steps=parts.total,
-            seconds=per_step * parts.total,
+            steps_per_epoch=None if epoch is None else epoch / config.optim.accumulate,
+            total_steps=whole,
+            seconds=per_step * whole,
         )
 
 

@@ -81,7 +81,7 @@ def run(
     generator = torch.Generator(runtime.device)
     state.method.train()
     for index in range(start, total):
-        lr = learning_rate(optim, index, total, batches.steps_per_epoch / per_update)
+        lr = learning_rate(optim, index, total, (batches.steps_per_epoch or 0) / per_update)
         for group in state.optimizer.param_groups:
             group["lr"] = lr
         # Dropout draws from torch's own state, so that is set as well: nothing of it has to be stored.

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
-import numpy as np
-
 from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
+from pointssl.data.endless import spread_over
 from pointssl.methods import ClassifyConfig
 from pointssl.progress import Bar, console
 from pointssl.runs.config import PretrainConfig
@@ -45,8 +44,11 @@ class Observer:
         self._rate = 0.0
         self._line = Bar("training" if isinstance(config.method, ClassifyConfig) else "pre-training", total, done)
 
-    def see(self, step: Step, epoch: float, measured: Mapping[str, float]) -> None:
-        """Take note of one healthy step, update `step.index + 1` of the run, and of what was measured after it."""
+    def see(self, step: Step, epoch: float | None, measured: Mapping[str, float]) -> None:
+        """Take note of one healthy step, update `step.index + 1` of the run, and of what was measured after it.
+
+        `epoch` is None where the data has no end.
+        """
         done = step.index + 1
         every = self._config.monitor_every
         values = dict(measured)
@@ -60,7 +62,8 @@ class Observer:
             self._rate = (done - self._last) * self._per_step / max(now - self._since, 1e-9)
             self._since, self._last = now, done
             logs = {name: float(value) for name, value in step.logs.items()}
-            main = {"loss": step.loss, "epoch": epoch, "lr": step.lr, "grad_norm": step.grad_norm}
+            seen = {"clouds_seen": float(done * self._per_step)} | ({} if epoch is None else {"epoch": epoch})
+            main = {"loss": step.loss, "lr": step.lr, "grad_norm": step.grad_norm} | seen
             self._metrics.write(done, main | {"clouds_per_s": round(self._rate, 1)} | logs | values)
         self._line.advance(note=f"loss {step.loss:.4g}, {self._rate:.0f} clouds/s")
 
@@ -72,6 +75,11 @@ class Observer:
 
 def probe_clouds(dataset: Dataset, config: PretrainConfig) -> CloudBatch:
     """Return up to 64 clouds, spread evenly over the data set, the same in every run with these settings."""
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, _PROBE_CLOUDS).astype(np.int64))
     data = config.data
-    return stack(dataset, chosen, data.points, normalise=data.normalise, allow_repeats=data.allow_repeats)
+    return stack(
+        dataset,
+        spread_over(dataset, _PROBE_CLOUDS),
+        data.points,
+        normalise=data.normalise,
+        allow_repeats=data.allow_repeats,
+    )

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pointssl.runs.checkpoint import latest, read_json, step_of, write_encoder
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.record import circumstances
 from pointssl.runs.weights import load_weights
-from pointssl.train import checks, loop, monitor
+from pointssl.train import budget, checks, loop, monitor
 from pointssl.train import state as states
 from pointssl.train.ema import Average
 from pointssl.train.observe import Observer
@@ -78,7 +78,8 @@ def pretrain(
             return run
         parts = prepare(config, dataset, backbone, runtime, method)
         with _disk_full_explained(run):
-            record = _begin(run, parts, notes or {})
+            parts, fitted = _timed(parts, run)
+            record = _begin(run, parts, {**(notes or {}), **fitted})
             with stop_signal() as signal:
                 _train(parts, run, record, signal, measure)
             if runtime.is_main:
@@ -96,8 +97,8 @@ class Parts:
     dataset: Dataset
     batches: Batches
     state: TrainingState
-    total: int
-    """Updates in the whole run."""
+    total: int | None
+    """Updates in the whole run; None where they have to be measured first."""
 
 
 def prepare(
@@ -131,7 +132,7 @@ def prepare(
     method.to(runtime.device)
     average = None if config.ema is None else Average(method, config.ema)
     state = TrainingState(method, build_optimizer(method, config.optim), average)
-    total = config.total_steps(batches.steps_per_epoch)
+    total = budget.planned_steps(config, batches)
     return Parts(config=config, runtime=runtime, dataset=dataset, batches=batches, state=state, total=total)
 
 
@@ -156,18 +157,38 @@ def _begin(run: Path, parts: Parts, notes: Mapping[str, Any]) -> dict[str, Any]:
     return record
 
 
+def _timed(parts: Parts, run: Path) -> tuple[Parts, dict[str, Any]]:
+    """Turn a time into a number of steps, once for the whole run; what was found is kept in its record."""
+    if parts.total is not None:
+        return parts, {}
+    if (run / "record.json").is_file():
+        return replace(parts, total=int(read_json(run / "record.json")["budget"]["steps"])), {}
+    state, found = budget.fit_to_time(parts.config, parts.batches, parts.state, parts.runtime)
+    if parts.runtime.is_main:
+        clouds = found["steps"] * parts.batches.batch * parts.batches.world * parts.config.optim.accumulate
+        console.print(
+            f"{found['minutes']:g} min at {found['seconds_per_step']:.3g} s a step: "
+            f"{found['steps']:,} steps, {clouds:,} clouds"
+        )
+    return replace(parts, state=state, total=found["steps"]), {"budget": found}
+
+
 def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal, measure: Measure | None) -> None:
     """Train to the end, or until something stops the run; whatever it is, the last whole step is kept."""
     config, state, total, runtime = parts.config, parts.state, parts.total, parts.runtime
+    assert total is not None
     done, figures = states.restore(state, run)
     first, began = done, time.monotonic()
     losses = monitor.LossWatch(config.divergence, figures)
     kept = states.kept_steps(total, config.keep)
-    per_epoch = parts.batches.steps_per_epoch / config.optim.accumulate
+    batches_per_epoch = parts.batches.steps_per_epoch
+
+    def epochs_at(step: int) -> float | None:
+        return None if batches_per_epoch is None else step * config.optim.accumulate / batches_per_epoch
 
     def epoch_ends(step: int) -> bool:
-        seen, last = (s * config.optim.accumulate // parts.batches.steps_per_epoch for s in (step, step - 1))
-        return seen > last or step == total
+        now, before = (0 if epoch is None else int(epoch) for epoch in (epochs_at(step), epochs_at(step - 1)))
+        return now > before or step == total
 
     def save() -> None:
         if runtime.is_main:
@@ -188,7 +209,7 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal, 
                 done = step.index + 1
                 if observer is not None:
                     measured = measure(state.averaged()) if measure is not None and epoch_ends(done) else {}
-                    observer.see(step, done / per_epoch, measured)
+                    observer.see(step, epochs_at(done), measured)
                 stopped = runtime.any(signal.received)
                 if done % config.checkpoint_every == 0 or done in kept or done == total or stopped:
                     save()

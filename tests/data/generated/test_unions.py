@@ -8,7 +8,7 @@ from jaxtyping import Float64
 
 from pointssl.data.generated.poses import PARTS, Poses, draw_poses
 from pointssl.data.generated.primitives import BOX, CYLINDER, ELLIPSOID, Primitives
-from pointssl.data.generated.unions import Surface, surface
+from pointssl.data.generated.surface import Surface, surface
 from pointssl.ops import counter_random
 
 
@@ -27,7 +27,7 @@ def points_on(solids: Primitives, points: int, seed: int = 1) -> Surface:
 def one(kind: int, half: tuple[float, float, float], shapes: int = 1) -> Primitives:
     """Return shapes of one upright part."""
     poses = Poses(
-        count=np.ones(shapes, dtype=np.int64),
+        parts=np.ones(shapes, dtype=np.int64),
         half=np.tile(np.float32(half), (shapes, 1, 1)),
         turn=np.tile(np.eye(3, dtype=np.float32), (shapes, 1, 1, 1)),
         move=np.zeros((shapes, 1, 3), dtype=np.float32),
@@ -55,12 +55,12 @@ def in_frame(poses: Poses, shape: int, k: int, points: Float64[np.ndarray, "n 3"
 def test_surface__points_lie_on_their_part_and_inside_none() -> None:
     solids = draw(60)
     found = points_on(solids, 300)
-    parts = solids.poses.count
-    assert {1, 9} <= set(parts.tolist())
+    count = solids.poses.parts
+    assert {1, 9} <= set(count.tolist())
     for shape in range(60):
         points = found.points[shape].astype(np.float64)
-        assert found.part[shape].max() < parts[shape]
-        for k in range(parts[shape]):
+        assert found.part[shape].max() < count[shape]
+        for k in range(count[shape]):
             outside = gauge(int(solids.kind[shape, k]), in_frame(solids.poses, shape, k, points))
             mine = found.part[shape] == k
             np.testing.assert_allclose(outside[mine], 1, atol=5e-5)
@@ -74,7 +74,7 @@ def test_surface__normals_are_those_of_the_distance() -> None:
     np.testing.assert_allclose(np.linalg.norm(found.normals, axis=2), 1, atol=1e-5)
     step = 1e-4
     for shape in range(40):
-        for k in range(solids.poses.count[shape]):
+        for k in range(solids.poses.parts[shape]):
             mine = found.part[shape] == k
             points, kind = found.points[shape, mine].astype(np.float64), int(solids.kind[shape, k])
             # Central differences in float64; at edges, where two faces meet, there is no one normal.
@@ -163,7 +163,7 @@ def test_surface__first_points_come_from_everywhere() -> None:
 def test_poses__numbers_of_parts_and_sizes_are_the_sources() -> None:
     key = counter_random.keys(0, np.arange(30_000))
     poses = draw_poses(counter_random.uniform(key, Primitives.slots)[:, : 1 + PARTS * 15])
-    shares = np.bincount(poses.count, minlength=10)[1:] / 30_000
+    shares = np.bincount(poses.parts, minlength=10)[1:] / 30_000
     np.testing.assert_allclose(shares, np.array([5, 5, 5, 4, 4, 3, 2, 1, 1]) / 30, atol=0.01)
     assert 0.25 <= poses.half.min() < 0.2501
     assert 1.9999 < poses.half.max() <= 2
@@ -177,7 +177,7 @@ def test_poses__assembly_is_turned_and_moved_before_each_part() -> None:
     poses = draw_poses(chance)
     for shape in range(20):
         placed: list[tuple[np.ndarray, np.ndarray]] = []
-        for k in range(poses.count[shape]):
+        for k in range(poses.parts[shape]):
             each = chance[shape, 1 + 15 * k : 16 + 15 * k].astype(np.float64)
             largest = poses.half[shape, k].max()
             turn, move, around, along = angles(each[3:6]), each[6:9] * largest, angles(each[9:12]), each[12:] * largest

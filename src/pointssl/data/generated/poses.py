@@ -1,9 +1,9 @@
 """How parts become an assembly: every part is turned and moved, and so is all that was there before it.
 
-Source: X. Chen et al., "Learning 3D Representations from Procedural 3D Programs", arXiv 2411.17467, whose shapes are those
-of D. Xie et al., "LRM-Zero", NeurIPS 2024: 1 to 9 parts, half-axes 0.25 to 2, turns of 0 to 180 degrees about x, y and z,
-moves of 0 to half the largest full axis along each. What the moves of the assembly are measured by is not written; here it
-is the part that comes next.
+Source: X. Chen et al., "Learning 3D Representations from Procedural 3D Programs", arXiv 2411.17467, whose shapes are
+those of D. Xie et al., "LRM-Zero", NeurIPS 2024: 1 to 9 parts, half-axes 0.25 to 2, turns of 0 to 180 degrees about x,
+y and z, moves of 0 to half the largest full axis along each. What the moves of the assembly are measured by is not
+written; here it is the part that comes next.
 """
 
 from typing import NamedTuple
@@ -25,9 +25,9 @@ SLOTS = 1 + PARTS * 15
 
 
 class Poses(NamedTuple):
-    """Where the parts of `b` shapes lie: the first `count` of k places are used, the rest are of no meaning."""
+    """Where the parts of `b` shapes lie: the first `parts` of k places are used, the rest are of no meaning."""
 
-    count: Int64[np.ndarray, " b"]
+    parts: Int64[np.ndarray, " b"]
     half: Float32[np.ndarray, "b k 3"]
     """Half-axes; a part is a shape within the cube from -1 to 1, stretched by them, turned and moved."""
     turn: Float32[np.ndarray, "b k 3 3"]

@@ -1,8 +1,8 @@
 """Ellipsoids, boxes and elliptic cylinders: what is inside of one, and points spread evenly over it.
 
-Each lies within the cube from -1 to 1 and is stretched by its half-axes. One formula serves all three: with q the squared
-coordinates, `max(q0 + s0 q1 + s1 q2, q1, q2)` is below 1 inside, for slopes s of (1, 1) an ellipsoid, (1, 0) a cylinder
-along the third axis and (0, 0) a box.
+Each lies within the cube from -1 to 1 and is stretched by its half-axes. One formula serves all three: with q the
+squared coordinates, `max(q0 + s0 q1 + s1 q2, q1, q2)` is below 1 inside, for slopes s of (1, 1) an ellipsoid, (1, 0) a
+cylinder along the third axis and (0, 0) a box.
 Source of the draws on stretched surfaces: J. Williamson, "Random selection of points distributed on curved surfaces",
 Physics in Medicine and Biology 1987: a point is kept with the stretch of its place over the largest one.
 """
@@ -10,7 +10,7 @@ Physics in Medicine and Biology 1987: a point is kept with the stretch of its pl
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Float32, Int64
 
 from pointssl.data.generated.poses import PARTS, SLOTS, Poses, draw_poses
 
@@ -45,7 +45,8 @@ class Primitives:
         """Return, for points in the frame of part `k` of the first b shapes, below 1 inside, 1 on it, above outside."""
         slope = _SLOPES[self.kind[: len(local), k]]
         x, y, z = np.moveaxis(local * local, 1, 0)
-        return np.maximum(np.maximum(x + slope[:, :1] * y + slope[:, 1:] * z, y), z)
+        level: Float32[np.ndarray, "b n"] = np.maximum(np.maximum(x + slope[:, :1] * y + slope[:, 1:] * z, y), z)
+        return level
 
     def patches(self) -> Float32[np.ndarray, "b k 3"]:
         """Return how often to draw from each patch: its area over the share that `place` keeps."""
@@ -60,7 +61,7 @@ class Primitives:
     def place(
         self, number: Int64[np.ndarray, " p"], first: Float32[np.ndarray, " m"], second: Float32[np.ndarray, " m"]
     ) -> tuple[Float32[np.ndarray, "3 m"], Float32[np.ndarray, " m"]]:
-        """Return points on the unit primitives from two numbers in [0, 1), and the share of each to keep for even density.
+        """Return points on the unit primitives, from two numbers in [0, 1), and the share to keep for even density.
 
         `number` points lie on each of `patches()`, one patch after the other.
         """
@@ -78,20 +79,17 @@ class Primitives:
             face = np.repeat(kind == _FACES + axis, number)
             for shift, value in enumerate((sign, width, along)):
                 np.copyto(unit[(axis + shift) % 3], value, where=face)
-        half = self.poses.half[:, :, None] + np.zeros((1, 1, 3, 1), dtype=np.float32)
-        least = np.where(self._is(_BALL), half.min(axis=-1), half[..., :2].min(axis=-1)).ravel()
+        half = np.repeat(self.poses.half.reshape(-1, 3), 3, axis=0)  # of each patch
+        least = np.where(kind == _BALL, half.min(axis=-1), half[..., :2].min(axis=-1))
         kept = np.zeros_like(along)
         for axis in range(3):
-            bend = least / half[..., axis].ravel()
+            bend = least / half[:, axis]
             if axis == 2:
                 bend = bend * (kind == _BALL)
             kept += np.square(np.repeat(bend, number) * unit[axis])
         np.sqrt(kept, out=kept)
         np.copyto(kept, np.float32(1), where=~(is_ball | is_side))
         return unit, kept
-
-    def _is(self, patch: int) -> Bool[np.ndarray, "b k 3"]:
-        return _PATCH_OF[self.kind] == patch
 
     def outward(self, patch: Int64[np.ndarray, " m"], unit: Float32[np.ndarray, "3 m"]) -> Float32[np.ndarray, "3 m"]:
         """Return the normals of the unit primitives at points of them, not of length 1."""

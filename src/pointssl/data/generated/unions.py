@@ -1,173 +1,44 @@
-"""Points spread evenly over the outside of solids that reach into one another.
+"""Unions of ellipsoids, boxes and cylinders: shapes without a meaning, which teach an encoder as much as real ones.
 
-Points are drawn on every part by its area, those inside another part are rejected, and of those that are left as many as
-asked for are taken. All of it for many shapes at once, in float32. `Solids` is what the parts have to offer.
+Source: X. Chen et al., "Learning 3D Representations from Procedural 3D Programs", arXiv 2411.17467. Differs: points are
+drawn from the formula, evenly by area, not from a mesh; no height fields, cuts and wire frames (docs/generated.md).
 """
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64, UInt64
+from jaxtyping import UInt64
 
-from pointssl.data.generated.poses import Poses
+from pointssl.data.generated.dataset import Drawn, Request
+from pointssl.data.generated.primitives import BOX, CYLINDER, ELLIPSOID, Primitives
+from pointssl.data.generated.surface import placed, surface
+from pointssl.data.synthetic.mesh import Mesh, box, cylinder, ellipsoid
 from pointssl.ops import counter_random
 
-_FIRST, _MORE = 1.9, 2
-"""Candidates for each point asked for; how many times more for shapes that were left with too few."""
-
-_BLOCK = 1 << 15
-"""Candidates that are worked on at once: what fits into a core's own memory."""
+_MESHES = {ELLIPSOID: ellipsoid((1, 1, 1)), CYLINDER: cylinder(1, 2, (0, 0, -1)), BOX: box((2, 2, 2))}
 
 
-@runtime_checkable
-class Solids(Protocol):
-    """The parts of several shapes; in its own frame a part lies within the cube from -1 to 1 around its middle."""
+@final
+@dataclass(frozen=True, slots=True)
+class Unions:
+    """One to nine primitives that reach into one another."""
 
-    poses: Poses
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """None: the shapes mean nothing."""
+        return ()
 
-    def take(self, rows: Int64[np.ndarray, " r"]) -> "Solids":
-        """Return some of the shapes."""
+    def draw(self, request: Request) -> Drawn:
+        """Return points on the outside of one union for each key."""
+        solids = self._solids(request.key)
+        return Drawn(*surface(solids, request.chance, request.points, normals=request.normals))
 
-    def level(self, k: int, local: Float32[np.ndarray, "b 3 n"]) -> Float32[np.ndarray, "b n"]:
-        """Return, for points in the frame of part `k` of the first b shapes, below 1 inside, 1 on it, above outside."""
+    def mesh(self, key: UInt64[np.ndarray, " 1"]) -> Mesh:
+        """Return the parts as triangles, those that lie inside others included."""
+        solids = self._solids(key)
+        kinds = solids.kind[0, : solids.poses.parts[0]]
+        return placed(solids.poses, [_MESHES[int(kind)] for kind in kinds])
 
-    def patches(self) -> Float32[np.ndarray, "b k 3"]:
-        """Return how often to draw from each of three patches of each part: its area over the share that is kept."""
-
-    def place(
-        self, number: Int64[np.ndarray, " p"], first: Float32[np.ndarray, " m"], second: Float32[np.ndarray, " m"]
-    ) -> tuple[Float32[np.ndarray, "3 m"], Float32[np.ndarray, " m"]]:
-        """Return points on parts, in their frames, from two numbers in [0, 1), and the share of each to keep.
-
-        `number` points lie on each of `patches()`, one patch after the other.
-        """
-
-    def outward(self, patch: Int64[np.ndarray, " m"], unit: Float32[np.ndarray, "3 m"]) -> Float32[np.ndarray, "3 m"]:
-        """Return the normals, in the parts' frames, at points on them; not of length 1."""
-
-
-class Surface(NamedTuple):
-    """Points on the outside of shapes, in the frame in which they were assembled."""
-
-    points: Float32[np.ndarray, "b n 3"]
-    normals: Float32[np.ndarray, "b n 3"] | None
-    """Of length 1, away from the part that a point lies on; where asked for."""
-    part: Int32[np.ndarray, "b n"]
-    """The part that a point lies on."""
-
-
-def surface(solids: Solids, key: UInt64[np.ndarray, " b"], points: int, *, normals: bool = False) -> Surface:
-    """Return `points` points on the outside of every shape, drawn by its own `key` whatever else is in the batch."""
-    shapes, candidates = len(key), int(_FIRST * points) + 64
-    result = Surface(
-        points=np.empty((shapes, points, 3), dtype=np.float32),
-        normals=np.empty((shapes, points, 3), dtype=np.float32) if normals else None,
-        part=np.empty((shapes, points), dtype=np.int32),
-    )
-    # Most parts first, so that the shapes that have a part k are always the first ones of a block.
-    rows = np.argsort(-solids.poses.count, kind="stable")
-    round_ = 0
-    while len(rows):
-        at_once, short = max(1, _BLOCK // candidates), []
-        for start in range(0, len(rows), at_once):
-            block = rows[start : start + at_once]
-            enough, part = _block(
-                solids.take(block), counter_random.stream(key[block], round_), points, candidates, normals
-            )
-            done = block[enough]
-            result.points[done], result.part[done] = part.points, part.part
-            if result.normals is not None and part.normals is not None:
-                result.normals[done] = part.normals
-            short.append(block[~enough])
-        rows, candidates, round_ = np.concatenate(short), candidates * _MORE, round_ + 1
-    return result
-
-
-def _block(
-    solids: Solids, key: UInt64[np.ndarray, " b"], points: int, candidates: int, normals: bool
-) -> tuple[Bool[np.ndarray, " b"], Surface]:
-    """Draw candidates for a few shapes; return which had enough of them left, and the points of those."""
-    poses, shapes = solids.poses, len(key)
-    chance = counter_random.uniform_triples(key, candidates)
-    number = _allot(solids.patches(), poses.count, _one(key, 1), candidates)
-    unit, kept = solids.place(number.ravel(), chance.first.ravel(), chance.second.ravel())
-    alive = chance.third < kept.reshape(shapes, candidates)
-    flat = _to_world(poses, number.sum(axis=2).ravel(), unit)
-    world = flat.reshape(3, shapes, candidates).swapaxes(0, 1)
-    place = np.broadcast_to(np.arange(number.shape[1], dtype=np.uint8)[None, :, None], number.shape)
-    own = np.repeat(place.ravel(), number.ravel()).reshape(shapes, candidates)
-    for k in range(int(poses.count.max())):
-        there = int((poses.count > k).sum())
-        turn = (
-            poses.turn[:there, k] / poses.half[:there, k, None]
-        )  # its transpose takes the world into the part's frame
-        local = turn.swapaxes(1, 2) @ world[:there]
-        local -= np.einsum("bij,bi->bj", turn, poses.move[:there, k])[..., None]
-        alive[:there] &= (solids.level(k, local) >= 1) | (own[:there] == k)
-    left = np.count_nonzero(alive, axis=1)
-    enough = left >= points
-    rows = np.flatnonzero(enough)
-    chosen = _choose(alive, left, rows, points, _one(key, 2))
-    at = (chosen + rows[:, None] * candidates).ravel()
-    drawn = np.stack([axis.take(at) for axis in flat], axis=-1).reshape(len(rows), points, 3)
-    direction = None
-    if normals:
-        patch = np.repeat(np.arange(number.size), number.ravel())[at]
-        direction = _turned(poses, patch // 3, solids.outward(patch, unit[:, at])).T.reshape(drawn.shape)
-    return enough, Surface(drawn, direction, own.ravel().take(at).reshape(len(rows), points).astype(np.int32))
-
-
-def _one(key: UInt64[np.ndarray, " b"], stream: int) -> Float32[np.ndarray, " b"]:
-    return counter_random.uniform(counter_random.stream(key, stream), 1)[:, 0]
-
-
-def _allot(
-    weight: Float32[np.ndarray, "b k 3"],
-    count: Int64[np.ndarray, " b"],
-    offset: Float32[np.ndarray, " b"],
-    candidates: int,
-) -> Int64[np.ndarray, "b k 3"]:
-    """Return how many candidates each patch gets: as many as its weight says, to within one, from a random start."""
-    used = np.arange(weight.shape[1]) < count[:, None]
-    total = np.cumsum((weight * used[..., None]).reshape(len(weight), -1), axis=1, dtype=np.float64)
-    upto = np.floor(total / total[:, -1:] * candidates + offset[:, None]).astype(np.int64)
-    return np.diff(np.minimum(upto, candidates), axis=1, prepend=0).reshape(weight.shape)
-
-
-def _to_world(
-    poses: Poses, number: Int64[np.ndarray, " p"], unit: Float32[np.ndarray, "3 m"]
-) -> Float32[np.ndarray, "3 m"]:
-    """Return points in the frame of the assembly, from `number` points in the frame of each part."""
-    matrix = (poses.turn * poses.half[..., None, :]).reshape(-1, 3, 3)
-    world = np.stack([np.repeat(along, number) for along in poses.move.reshape(-1, 3).T])
-    for row in range(3):
-        for column in range(3):
-            world[row] += np.repeat(matrix[:, row, column], number) * unit[column]
-    return world
-
-
-def _turned(
-    poses: Poses, owner: Int64[np.ndarray, " m"], normal: Float32[np.ndarray, "3 m"]
-) -> Float32[np.ndarray, "3 m"]:
-    """Return normals of length 1 in the frame of the assembly from normals in the frames of their parts."""
-    turned = np.einsum("mij,jm->im", (poses.turn / poses.half[..., None, :]).reshape(-1, 3, 3)[owner], normal)
-    return turned / np.sqrt(np.square(turned).sum(axis=0))
-
-
-def _choose(
-    alive: Bool[np.ndarray, "b m"],
-    left: Int64[np.ndarray, " b"],
-    rows: Int64[np.ndarray, " r"],
-    points: int,
-    offset: Float32[np.ndarray, " b"],
-) -> Int64[np.ndarray, "r n"]:
-    """Return the places of `points` of the candidates that are left in `rows`, all equally likely, in mixed order.
-
-    Every (left / points)th is taken, from a random start: the parts keep their shares to within a point. The order is
-    then mixed by one permutation, the same for all, so that the first points of a cloud come from everywhere.
-    """
-    order = np.random.default_rng(0).permutation(points)
-    rank = np.floor((order + np.float64(offset[rows, None])) * (left[rows, None] / points)).astype(np.int64)
-    place = np.flatnonzero(alive[rows]) % alive.shape[1]
-    first = np.cumsum(left[rows]) - left[rows]
-    return place[np.minimum(rank, left[rows, None] - 1) + first[:, None]]
+    def _solids(self, key: UInt64[np.ndarray, " b"]) -> Primitives:
+        return Primitives.draw(counter_random.uniform(counter_random.stream(key, 0), Primitives.slots))

@@ -12,6 +12,7 @@ from pointssl.backbones import Backbone
 from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
 from pointssl.data.open import open_dataset, splits_of
+from pointssl.data.splits import first_clouds
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.methods import PretextMethod
 from pointssl.runs import checkpoint
@@ -127,7 +128,8 @@ def _contrasted(run: Path, method: Contrasted, data: Dataset, config: DataConfig
 
 def open_own(config: DataConfig) -> Dataset:
     """Open the test split of the data that a run was trained on, or what it trained on where there is none."""
-    return open_dataset(config.source, "test" if "test" in splits_of(config.source) else config.split)
+    data = open_dataset(config.source, "test" if "test" in splits_of(config.source) else config.split)
+    return first_clouds(data, MAP_CLOUDS)
 
 
 def choose(labels: Int[np.ndarray, " m"] | None, clouds: int, count: int, seed: int) -> list[int]:
