@@ -49,7 +49,7 @@ def try_out(mutant: Mutant) -> Mutant:
         copy = Path(folder) / "project"
         names = ("src", "tests", "docs", "examples", "benchmarks", "results")
         for name in names:
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
         for path in ROOT.iterdir():
             if path.is_file():
                 shutil.copy(path, copy)
