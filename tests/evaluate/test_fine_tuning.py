@@ -1,4 +1,4 @@
-"""Fine-tuning in an evaluation is `pointssl train --init-from`: the same number, resumed exactly, kept under the run."""
+"""Fine-tuning in an evaluation is `pointssl train --init-from`: the same number, resumed exactly, kept by the run."""
 
 import os
 import signal
@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from pointssl.app import cli
-from pointssl.data.store.pack import pack
 from pointssl.errors import Interrupted
 from pointssl.evaluate import fine_tuning, suite
 from pointssl.evaluate.bench import Bench
@@ -70,11 +69,9 @@ def test_finetune__is_the_number_of_train_from_that_run(run: Path, tmp_path: Pat
 def test_finetune__command_line_gives_it_too(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The encoder and the way to read clouds are the run's where the command line does not say otherwise."""
     monkeypatch.setitem(recipes.TRAIN_RECIPES, "finetune", RECIPE)
-    pack("synthetic:40", tmp_path / "clouds", points=64)
-    store = str(tmp_path / "clouds")
-    cli.main(["train", "finetune", "--init-from", str(run), "--data", store, "--seed", "3", "--out", f"{tmp_path}/a"])
-    cli.main(["evaluate", str(run), "--data", store, "--protocols", "finetune", "--seeds", "4"])
-    [kept] = (run / "evaluation" / "runs").glob("finetune-pretrained-3-*")
+    cli.main(["train", "finetune", "--init-from", str(run), "--data", "synthetic:40", "--out", f"{tmp_path}/a"])
+    cli.main(["evaluate", str(run), "--data", "synthetic:40", "--protocols", "finetune", "--seeds", "1"])
+    [kept] = (run / "evaluation" / "runs").glob("finetune-pretrained-0-*")
     assert read_scores(tmp_path / "a").predictions == read_scores(kept).predictions
 
 
@@ -123,12 +120,8 @@ def test_finetune__another_seed_recipe_or_encoder_is_another_run(run: Path, tmp_
 def test_finetune__keeps_no_weights_of_its_runs(run: Path, tmp_path: Path) -> None:
     evaluated(run, tmp_path, finetune=replace(RECIPE, steps=1))
     for folder in (tmp_path / "runs").iterdir():
-        assert {path.name for path in folder.iterdir()} >= {
-            "config.json",
-            "record.json",
-            "metrics.jsonl",
-            "scores.json",
-        }
+        names = {path.name for path in folder.iterdir()}
+        assert names >= {"config.json", "record.json", "metrics.jsonl", "scores.json"}
         assert list(folder.rglob("*.safetensors")) == []
 
 

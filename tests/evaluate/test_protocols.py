@@ -240,5 +240,5 @@ def test_title__of_a_row() -> None:
     assert title("few-shot-a 5-way 10-shot") == "Few-shot, frozen, 5-way 10-shot"
     assert title("fractions-svm 10%") == "Linear SVM on 10 % of the labels"
     assert title("nearest-mean") == "nearest-mean"
-    assert [title(name) for name in DEFAULT][0] == "Linear SVM, C by cross-validation"
+    assert title(DEFAULT[0]) == "Linear SVM, C by cross-validation"
     assert len({p.title for p in PROTOCOLS.values()}) == len(PROTOCOLS)
