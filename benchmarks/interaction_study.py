@@ -43,7 +43,7 @@ from pointssl.runs.checkpoint import read_json
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.study import networks as trained
 from pointssl.study.figures import figures
-from pointssl.study.groups import contrast, group
+from pointssl.study.groups import difference, group
 from pointssl.study.pretraining import tests_of
 from pointssl.train.classifier import load_classifier, train_classifier
 from pointssl.train.labels import LabelConfig, divide
@@ -289,7 +289,7 @@ def settings_of(options: Options, labels: LabelConfig, seed: int, alpha: float) 
 def gather(options: Options) -> None:
     """Write what is finished: every arm, its difference to scratch paired by seed and cloud, and the verdicts."""
     found = {(fraction, arm): read(options, arm, fraction) for fraction in options.fractions for arm in options.arms}
-    groups, contrasts, claims, accuracies = [], [], [], []
+    groups, differences, claims, accuracies = [], [], [], []
     for (fraction, arm), members in found.items():
         if members:
             groups.append(asdict(group(arm, list(members.values()), fraction)) | {"seeds": list(members)})
@@ -297,8 +297,8 @@ def gather(options: Options) -> None:
         both = [seed for seed in members if seed in scratch]
         if arm == "scratch" or not both:
             continue
-        gap = contrast(arm, [members[s] for s in both], "scratch", [scratch[s] for s in both], fraction)
-        contrasts.append(asdict(gap) | {"seeds": both})
+        gap = difference(arm, [members[s] for s in both], "scratch", [scratch[s] for s in both], fraction)
+        differences.append(asdict(gap) | {"seeds": both})
         named = f"{arm}, {fraction:.0%} of the labels"
         claims.append((f"{named}: stronger high orders and weaker low orders than from scratch.", tests_of(gap)))
         better = hypothesis(f"accuracy, {named}, less scratch", 1, gap.accuracy)
@@ -321,7 +321,7 @@ def gather(options: Options) -> None:
             read_json(file) for fraction in options.fractions if (file := chosen_file(options, fraction)).is_file()
         ],
         "groups": groups,
-        "contrasts": contrasts,
+        "differences": differences,
         "interactions": [asdict(one) for one in holm_corrected(claims)],
         "accuracy": [asdict(one) for one in holm_corrected(accuracies)],
     }

@@ -328,7 +328,7 @@ def study() -> str:
         result = read("interaction-study" if network == "pointnet" else f"interaction-study-{network}")
         if result is None:
             continue
-        settings, gaps = result["settings"], {(one["name"], one["level"]): one for one in result["contrasts"]}
+        settings, gaps = result["settings"], {(one["name"], one["level"]): one for one in result["differences"]}
         verdicts = {one["text"].split(" of the labels")[0]: one["verdict"] for one in result["interactions"]}
         rows = []
         for one in result["groups"]:

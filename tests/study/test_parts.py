@@ -1,15 +1,15 @@
-"""Parts of the studies on hand-made numbers: resamples, recurrence, classes that are left out."""
+"""Parts of the studies on hand-made numbers: resamples, overlap, base and novel classes."""
 
 import numpy as np
 import pytest
 
 from pointssl.data.arrays import ArrayDataset
+from pointssl.data.class_split import class_split
 from pointssl.data.splits import Splits
 from pointssl.errors import DataError
 from pointssl.interpret import InteractConfig, interact
 from pointssl.interpret.profile import ProfileConfig, profile
 from pointssl.study import figures, interaction_overlap
-from pointssl.study.some_classes import leave_out
 from tests.interpret import networks
 
 
@@ -25,7 +25,7 @@ def test_figures__first_row_is_what_a_profile_says() -> None:
     assert found.accuracy[1:].mean() == pytest.approx(0.75, abs=0.03)
 
 
-def test_recurrence__by_hand() -> None:
+def test_overlap__by_hand() -> None:
     first = np.zeros((1, 10), dtype=bool)
     second = np.zeros((1, 10), dtype=bool)
     first[0, :4], second[0, 2:7] = True, True  # 2 of 4 recur; 5 of 10 are salient in the other one
@@ -34,14 +34,14 @@ def test_recurrence__by_hand() -> None:
     assert (share[1, 0], chance[1, 0]) == pytest.approx((2 / 5, 4 / 10))
 
 
-def test_recurrence__of_a_network_with_its_twin_is_whole() -> None:
+def test_overlap__of_a_network_with_its_twin_is_whole() -> None:
     salient = np.random.default_rng(0).random((6, 32)) < 0.3
     share, chance = interaction_overlap.shares(np.stack([salient, salient]), seed=0)
     assert share == pytest.approx(1.0)
     assert (chance < 1).all()
 
 
-def test_recurrence__of_chance_is_chance() -> None:
+def test_overlap__of_chance_is_chance() -> None:
     salient = np.random.default_rng(0).random((2, 400, 64)) < 0.3
     share, chance = interaction_overlap.shares(salient, seed=0)
     assert share[:, 0] == pytest.approx(chance[:, 0], abs=0.02)
@@ -56,14 +56,14 @@ def data(classes: int = 5) -> Splits:
     return Splits(name="set", train=part("train", 4), test=part("test", 2), origin="by hand")
 
 
-def test_leave_out__parts_share_no_class_and_lose_no_cloud() -> None:
+def test_class_split__parts_share_no_class_and_lose_no_cloud() -> None:
     whole = data()
-    parted = leave_out(whole, 0.4, seed=0)
-    seen, unseen = (pair[0].classes for pair in (parted.seen, parted.unseen))
-    assert (len(seen), len(unseen)) == (3, 2)
-    assert set(seen) | set(unseen) == set(whole.train.classes)
-    assert len(parted.seen[1]) + len(parted.unseen[1]) == len(whole.test)
-    for part in (*parted.seen, *parted.unseen):
+    parted = class_split(whole, 0.4, seed=0)
+    base, novel = (pair[0].classes for pair in (parted.base, parted.novel))
+    assert (len(base), len(novel)) == (3, 2)
+    assert set(base) | set(novel) == set(whole.train.classes)
+    assert len(parted.base[1]) + len(parted.novel[1]) == len(whole.test)
+    for part in (*parted.base, *parted.novel):
         labels = part.labels
         assert labels is not None
         for place in range(len(part)):
@@ -76,12 +76,12 @@ def test_leave_out__parts_share_no_class_and_lose_no_cloud() -> None:
             assert home.classes[home.labels[row]] == name
 
 
-def test_leave_out__seeds_leave_out_other_classes() -> None:
-    found = {leave_out(data(), 0.4, seed).unseen[0].classes for seed in range(5)}
+def test_class_split__seeds_leave_out_other_classes() -> None:
+    found = {class_split(data(), 0.4, seed).novel[0].classes for seed in range(5)}
     assert len(found) > 1
-    assert len({leave_out(data(), 0.4, seed).seen[0].fingerprint for seed in (0, 0)}) == 1
+    assert len({class_split(data(), 0.4, seed).base[0].fingerprint for seed in (0, 0)}) == 1
 
 
-def test_leave_out__too_few_classes() -> None:
+def test_class_split__too_few_classes() -> None:
     with pytest.raises(DataError, match="3 classes"):
-        leave_out(data(3), 0.4, 0)
+        class_split(data(3), 0.4, 0)

@@ -69,7 +69,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def done(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, study.Study]:
     """A finished study of pre-training."""
     out = tmp_path_factory.mktemp("study")
-    return out, study.pretraining(DATA, runs, out, config())
+    return out, study.pretraining.run(DATA, runs, out, config())
 
 
 def no_training(*_: Any, **__: Any) -> Path:
@@ -80,7 +80,7 @@ def test_pretraining__figures_are_those_of_the_networks(done: tuple[Path, study.
     out, found = done
     assert [one.name for one in found.groups] == ["scratch", "parae"]
     scratch, arm = found.groups
-    [gap] = found.contrasts
+    [gap] = found.differences
     assert gap.high.mean == pytest.approx(arm.high.mean - scratch.high.mean)
     assert gap.accuracy.per_seed == pytest.approx(
         np.subtract(arm.accuracy.per_seed, scratch.accuracy.per_seed).tolist()
@@ -96,18 +96,18 @@ def test_pretraining__finished_work_is_found_again(
     done: tuple[Path, study.Study], runs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, found = done
-    left = study.pretraining_cost(DATA, runs, out, config())
+    left = study.pretraining.cost(DATA, runs, out, config())
     assert (left.trainings, left.finished, left.measurements, left.seconds) == (0, 4, 0, 0.0)
     monkeypatch.setattr(trained, "train_classifier", no_training)
-    assert study.pretraining(DATA, runs, out, config()) == found
+    assert study.pretraining.run(DATA, runs, out, config()) == found
 
 
 def test_pretraining__other_settings_are_other_trainings(done: tuple[Path, study.Study], runs: list[Path]) -> None:
     out, _ = done
     other = config(recipe=replace(RECIPE, steps=7))
-    assert study.pretraining_cost(DATA, runs, out, other).trainings == 4
-    assert study.pretraining_cost(DATA, runs, out, config(), fraction=0.5).trainings == 4
-    more = study.pretraining_cost(DATA, runs, out, config(interact=InteractConfig(clouds=6, regions=4, points=24)))
+    assert study.pretraining.cost(DATA, runs, out, other).trainings == 4
+    assert study.pretraining.cost(DATA, runs, out, config(), fraction=0.5).trainings == 4
+    more = study.pretraining.cost(DATA, runs, out, config(interact=InteractConfig(clouds=6, regions=4, points=24)))
     assert (more.trainings, more.measurements) == (0, 4)
 
 
@@ -124,22 +124,22 @@ def test_pretraining__a_stop_costs_nothing_that_was_finished(
 
     monkeypatch.setattr(trained, "train_classifier", stops)
     with pytest.raises(Interrupted, match="the same `pointssl study` command goes on"):
-        study.pretraining(DATA, runs, tmp_path, config())
-    found = study.pretraining(DATA, runs, tmp_path, config())
+        study.pretraining.run(DATA, runs, tmp_path, config())
+    found = study.pretraining.run(DATA, runs, tmp_path, config())
     assert len(begun) == 3 + 2
     assert found.groups == done[1].groups
 
 
 def test_cost__counts_and_writes_nothing(runs: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "new"
-    cost = study.pretraining_cost(DATA, runs, out, config())
+    cost = study.pretraining.cost(DATA, runs, out, config())
     assert (cost.trainings, cost.updates, cost.measurements, cost.forwards) == (4, 4 * 3, 4, 4 * 6 * 32)
     assert cost.seconds > 0
     assert not out.exists()
 
 
-def test_extent__levels_of_both_kinds(runs: list[Path], tmp_path: Path) -> None:
-    found = study.extent(DATA, runs, tmp_path, config(seeds=(0,)), parts=KEEP, fractions=(0.2, 0.5, 0.9, 1.0))
+def test_scaling__levels_of_both_kinds(runs: list[Path], tmp_path: Path) -> None:
+    found = study.scaling.run(DATA, runs, tmp_path, config(seeds=(0,)), parts=KEEP, fractions=(0.2, 0.5, 0.9, 1.0))
     assert len(found.claims) == 3
     lines: dict[str, list[float | None]] = {}
     for one in found.groups:
@@ -158,28 +158,28 @@ def test_extent__levels_of_both_kinds(runs: list[Path], tmp_path: Path) -> None:
     assert "More pre-training, more labels" in page
 
 
-def test_extent__levels_that_are_the_same_clouds_count_once(runs: list[Path], tmp_path: Path) -> None:
+def test_scaling__levels_that_are_the_same_clouds_count_once(runs: list[Path], tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="3 different numbers of clouds"):
-        study.extent_cost(DATA, runs, tmp_path, config(), parts=(), fractions=(0.01, 0.02, 1.0))
+        study.scaling.cost(DATA, runs, tmp_path, config(), parts=(), fractions=(0.01, 0.02, 1.0))
 
 
 def test_transfer__all_three_protocols(runs: list[Path], done: tuple[Path, study.Study]) -> None:
-    settings = study.TransferConfig(fractions=(0.2, 0.5, 1.0), unseen=0.5)
-    found = study.transfer(DATA, runs, done[0], config(), other=(clouds(6, 2), clouds(3, 3)), settings=settings)
+    settings = study.TransferConfig(fractions=(0.2, 0.5, 1.0), novel=0.5)
+    found = study.transfer.run(DATA, runs, done[0], config(), other=(clouds(6, 2), clouds(3, 3)), settings=settings)
     assert [(one.protocol, one.probe) for one in found.transfers] == [
-        ("A: unseen classes", "linear SVM"),
-        ("A: unseen classes", "1-NN"),
-        ("A: unseen classes", "2-way 3-shot"),
+        ("A: novel classes", "linear SVM"),
+        ("A: novel classes", "1-NN"),
+        ("A: novel classes", "2-way 3-shot"),
         ("B: boxes/3", "linear SVM"),
         ("B: boxes/3", "1-NN"),
     ]
     for one in found.transfers:
         assert one.difference.mean == pytest.approx(one.accuracy - one.accuracy_less)
-    assert [(one.name, one.orders) for one in found.recurrences] == [
+    assert [(one.name, one.orders) for one in found.overlaps] == [
         (name, orders) for name in ("scratch", "parae") for orders in ((1, 1), (5, 5))
     ]
     assert len(found.claims) == 4
-    assert "Recurrence" in study_page.html(found)
+    assert "Overlap" in study_page.html(found)
 
 
 def test_page__says_verdict_rule_and_figures(done: tuple[Path, study.Study], tmp_path: Path) -> None:
@@ -198,16 +198,16 @@ def test_page__says_verdict_rule_and_figures(done: tuple[Path, study.Study], tmp
 
 def test_one_seed__decides_nothing_and_says_so(runs: list[Path], done: tuple[Path, study.Study]) -> None:
     out, _ = done
-    found = study.pretraining(DATA, runs, out, config(seeds=(0,)))
+    found = study.pretraining.run(DATA, runs, out, config(seeds=(0,)))
     assert found.verdict == "undecided"
     assert any("One seed" in note for note in found.notes)
-    assert found.contrasts[0].high.method == "clouds alone"
+    assert found.differences[0].high.method == "clouds alone"
 
 
 def test_runs__fewer_than_seeds_is_said(runs: list[Path], done: tuple[Path, study.Study]) -> None:
-    [kind], _ = pretrained.kinds(runs[:1], RECIPE)
+    [kind], _ = pretrained.run_groups(runs[:1], RECIPE)
     assert [kind.run(place) for place in (0, 1)] == [runs[0], runs[0]]
-    found = study.pretraining(DATA, runs[:1], done[0], config())
+    found = study.pretraining.run(DATA, runs[:1], done[0], config())
     assert any("1 pre-trained run(s) serve 2 seeds" in note for note in found.notes)
 
 
@@ -215,28 +215,28 @@ def test_runs__of_different_encoders(runs: list[Path], tmp_path: Path) -> None:
     other = tiny_config(backbone=PointNetConfig(local=(6,), hidden=(8,), pooled_dim=12), steps=1)
     pretrain(other, tmp_path / "wider", dataset=DATA[0])
     with pytest.raises(SettingError, match=r"different encoders: backbone\.pooled_dim was 10, is 12"):
-        study.pretraining(DATA, [*runs, tmp_path / "wider"], tmp_path / "out", config())
+        study.pretraining.run(DATA, [*runs, tmp_path / "wider"], tmp_path / "out", config())
 
 
 def test_runs__none_twice_or_unfinished(runs: list[Path], tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="at least one"):
-        pretrained.kinds([], RECIPE)
+        pretrained.run_groups([], RECIPE)
     with pytest.raises(SettingError, match="different folders"):
-        pretrained.kinds([runs[0], runs[0]], RECIPE)
+        pretrained.run_groups([runs[0], runs[0]], RECIPE)
     with pytest.raises(RunError, match="does not exist"):
-        pretrained.kinds([tmp_path / "no"], RECIPE)
+        pretrained.run_groups([tmp_path / "no"], RECIPE)
 
 
-def test_extent__a_run_that_kept_nothing_names_the_command(tmp_path: Path) -> None:
+def test_scaling__a_run_that_kept_nothing_names_the_command(tmp_path: Path) -> None:
     run = pretrain(tiny_config(), tmp_path / "run", dataset=DATA[0])
     with pytest.raises(RunError, match=r"kept no checkpoint at 0, 0.5 of .* --keep 0 0.5 1 --out RUN"):
-        study.extent(DATA, [run], tmp_path / "out", config(), parts=KEEP, fractions=())
+        study.scaling.run(DATA, [run], tmp_path / "out", config(), parts=KEEP, fractions=())
 
 
 def test_data__classes_that_do_not_match(runs: list[Path], tmp_path: Path) -> None:
     other = ArrayDataset(np.zeros((4, 32, 3), np.float32), name="other", labels=[0, 1, 2, 3], classes=tuple("wxyz"))
     with pytest.raises(DataError, match="do not match"):
-        study.pretraining((DATA[0], other), runs, tmp_path, config())
+        study.pretraining.run((DATA[0], other), runs, tmp_path, config())
     with pytest.raises(DataError, match="the classes of net"):
         check_classes("net", 4, CLASSES, "other", tuple("wxyz"), 3)
 
@@ -259,11 +259,11 @@ def test_command__dry_run_and_complaints(runs: list[Path], tmp_path: Path, capsy
     shown = capsys.readouterr().out
     assert "trainings to do" in shown
     assert not (tmp_path / "out").exists()
-    for name in ("pretraining", "extent", "transfer"):
+    for name in ("pretraining", "scaling", "transfer"):
         with pytest.raises(SystemExit) as left:
             cli.main(["study", name, "--help"])
         assert left.value.code == 0
         assert "--runs" in capsys.readouterr().out
     assert "no study 'pretrainings'" in complaint(["study", "pretrainings"], capsys)
-    assert "no recipe 'nothing'" in complaint(["study", "extent", *given, "--recipe", "nothing"], capsys)
+    assert "no recipe 'nothing'" in complaint(["study", "scaling", *given, "--recipe", "nothing"], capsys)
     assert "regions must be" in complaint(["study", "transfer", *given, "--regions", "99"], capsys)

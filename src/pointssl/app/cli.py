@@ -18,7 +18,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "measure a run's encoder beside its untrained twin: evaluate RUN --data PATH",
     "compare": "compare the encoders of several runs on the same clouds: compare RUN RUN --data PATH",
     "interpret": "which structures classifiers use: interactions of regions: interpret RUN [RUN ...] --data PATH",
-    "study": "what pre-training changes, how much of it, what carries over: study pretraining|extent|transfer",
+    "study": "what pre-training changes, how much of it, what carries over: study pretraining|scaling|transfer",
     "embed": "write one vector per cloud: embed RUN --data PATH --out FILE",
     "report": "write a run's pictures and its page: report RUN",
     "data": "look at, check, pack and fetch clouds: data check|pack|get|list|show",

@@ -102,12 +102,12 @@ def pretraining(common: Annotated[Common, arg(name="")], *, fraction: float = 1.
 
     where = (common.data, common.runs, common.out, common.config())
     if common.dry_run:
-        _show(study.pretraining_cost(*where, fraction=fraction))
+        _show(study.pretraining.cost(*where, fraction=fraction))
     else:
-        _finish(study.pretraining(*where, fraction=fraction), common.out)
+        _finish(study.pretraining.run(*where, fraction=fraction), common.out)
 
 
-def extent(
+def scaling(
     common: Annotated[Common, arg(name="")],
     *,
     parts: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
@@ -127,9 +127,9 @@ def extent(
 
     where = (common.data, common.runs, common.out, common.config())
     if common.dry_run:
-        _show(study.extent_cost(*where, parts=parts, fractions=fractions))
+        _show(study.scaling.cost(*where, parts=parts, fractions=fractions))
     else:
-        _finish(study.extent(*where, parts=parts, fractions=fractions), common.out)
+        _finish(study.scaling.run(*where, parts=parts, fractions=fractions), common.out)
 
 
 def transfer(
@@ -137,9 +137,9 @@ def transfer(
     *,
     other: str | None = None,
     fractions: tuple[float, ...] = (0.1, 0.3, 1.0),
-    unseen: float = 0.25,
+    novel: float = 0.25,
 ) -> None:
-    """Does what pre-training adds help elsewhere: on unseen classes, on other data, in other networks?
+    """Does what pre-training adds help elsewhere: on novel classes, on other data, in other networks?
 
     Trains by amount of labels and once more without some classes, freezes, and probes. A stop in between costs little:
     the same command goes on.
@@ -148,22 +148,22 @@ def transfer(
         common: what every study is told.
         other: another labelled data set to probe frozen encoders on; left out without.
         fractions: amounts of labels; transfer is measured at the largest.
-        unseen: part of the classes that are left out of training; other ones for every seed.
+        novel: part of the classes that are left out of training; other ones for every seed.
     """
     from pointssl import study
 
     where = (common.data, common.runs, common.out, common.config())
     try:
-        settings = study.TransferConfig(fractions=fractions, unseen=unseen)
+        settings = study.TransferConfig(fractions=fractions, novel=novel)
     except ValueError as error:
         raise SettingError(str(error)) from error
     if common.dry_run:
-        _show(study.transfer_cost(*where, other=other, settings=settings))
+        _show(study.transfer.cost(*where, other=other, settings=settings))
     else:
-        _finish(study.transfer(*where, other=other, settings=settings), common.out)
+        _finish(study.transfer.run(*where, other=other, settings=settings), common.out)
 
 
-STUDIES: dict[str, Callable[..., None]] = {"pretraining": pretraining, "extent": extent, "transfer": transfer}
+STUDIES: dict[str, Callable[..., None]] = {"pretraining": pretraining, "scaling": scaling, "transfer": transfer}
 
 
 def _show(cost: "Cost") -> None:

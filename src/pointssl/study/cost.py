@@ -70,7 +70,7 @@ def together(costs: Sequence[Cost]) -> Cost:
     )
 
 
-def cost(networks: Networks, jobs: Sequence[Job], *, measure: bool = True) -> Cost:
+def cost_of(networks: Networks, jobs: Sequence[Job], *, measure: bool = True) -> Cost:
     """Return what `jobs` will cost; nothing is written, and nothing is timed where nothing is left.
 
     Finds the same faults as training would, with the same errors.

@@ -22,7 +22,10 @@ from pointssl.study.result import Transfer
 SVM = probe.PROBES["svm-cv-standardised"]
 """Standardised: fine-tuned encoders of different arms have features of different scales."""
 
-Right = Float64[np.ndarray, " t"]
+Correctness = Float64[np.ndarray, " t"]
+"""Right (1) or wrong per test cloud, or the share of right queries per episode."""
+Elsewhere = dict[tuple[str, str], dict[str, list[Correctness]]]
+"""By protocol and probe, and by arm: a list over seeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +45,9 @@ class Shots:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
 
-def probes(
+def evaluate_frozen(
     run: Path, pair: tuple[Dataset, Dataset], reading: Reading, cache: Path, shots: Shots | None, *, seed: int
-) -> dict[str, Right]:
+) -> dict[str, Correctness]:
     """Return for every probe what the frozen encoder of `run` gets right on the second data set.
 
     Args:
@@ -59,9 +62,9 @@ def probes(
     known, asked = (encode_cached(encoder, part, reading, cache, seed=seed, title="features") for part in pair)
     labels, truth = (required_labels(part) for part in pair)
     nearest = knn.predict(known, labels, asked, k=1)
-    machine = probe.fit_predict(known, labels, asked, SVM, seed=seed).predictions
-    found: dict[str, Right] = {
-        "linear SVM": (machine == truth).astype(np.float64),
+    predicted = probe.fit_predict(known, labels, asked, SVM, seed=seed).predictions
+    found: dict[str, Correctness] = {
+        "linear SVM": (predicted == truth).astype(np.float64),
         "1-NN": (nearest == truth).astype(np.float64),
     }
     if shots is not None:
@@ -70,13 +73,13 @@ def probes(
         ways, shot = min(shots.ways, int((counts > 0).sum())), max(1, min(shots.shots, smallest // 2))
         query = max(1, min(20, smallest - shot))
         drawn = [few_shot.draw(labels, None, ways, shot, query, seed=1000 * seed + k) for k in range(shots.episodes)]
-        said = np.array([few_shot.frozen_accuracy(known, one) for one in drawn])
-        found[f"{ways}-way {shot}-shot"] = said
+        accuracy = np.array([few_shot.frozen_accuracy(known, one) for one in drawn])
+        found[f"{ways}-way {shot}-shot"] = accuracy
     return found
 
 
-def differences(name: str, elsewhere: dict[tuple[str, str], dict[str, list[Right]]], less: str) -> list[Transfer]:
-    """Return one arm less another under every protocol and probe; `elsewhere` has a list over seeds for every arm."""
+def transfer_differences(name: str, elsewhere: Elsewhere, less: str) -> list[Transfer]:
+    """Return one arm less another under every protocol and probe."""
     made: list[Transfer] = []
     for (protocol, asked), right in elsewhere.items():
         # Every seed has draws of its own: in protocol A its test clouds are other ones.

@@ -10,8 +10,8 @@ from jaxtyping import Float64
 from pointssl.ops.evidence import seed_interval
 from pointssl.runs.config import to_json
 from pointssl.study.networks import Network, Networks
-from pointssl.study.pretrained import Kind
-from pointssl.study.result import Contrast, Group
+from pointssl.study.pretrained import RunGroup
+from pointssl.study.result import Difference, Group
 
 Rows = Float64[np.ndarray, "k s"]
 
@@ -30,9 +30,9 @@ def group(name: str, members: Sequence[Network], level: float | None = None) -> 
     )
 
 
-def contrast(
+def difference(
     name: str, members: Sequence[Network], less: str, others: Sequence[Network], level: float | None = None
-) -> Contrast:
+) -> Difference:
     """Return one group less another; both have one network per seed, in the same order."""
 
     def gap(which: str) -> Rows:
@@ -40,7 +40,7 @@ def contrast(
         return made
 
     curves = [a - b for a, b in zip(_orders(members), _orders(others), strict=True)]
-    return Contrast(
+    return Difference(
         name=name,
         less=less,
         level=level,
@@ -86,7 +86,7 @@ def shared(networks: Networks) -> dict[str, Any]:
     }
 
 
-def notes(networks: Networks, kinds: Sequence[Kind]) -> tuple[str, ...]:
+def notes(networks: Networks, kinds: Sequence[RunGroup]) -> tuple[str, ...]:
     """Return what limits any study with these seeds and runs."""
     seeds = len(networks.config.seeds)
     said = []

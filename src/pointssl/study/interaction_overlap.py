@@ -15,12 +15,12 @@ from pointssl.ops.evidence import HypothesisTest, hypothesis, seed_interval
 from pointssl.ops.games.dividends import order
 from pointssl.ops.stats import bootstrap_weights
 from pointssl.study.networks import Network
-from pointssl.study.result import Recurrence
+from pointssl.study.result import Overlap
 
 Rows = Float64[np.ndarray, "k s"]
 
 
-def recurrence(name: str, members: Sequence[Network], orders: tuple[int, int], seed: int) -> tuple[Recurrence, Rows]:
+def overlap(name: str, members: Sequence[Network], orders: tuple[int, int], seed: int) -> tuple[Overlap, Rows]:
     """Return how often interactions of these orders recur in the networks of other seeds; needs two seeds.
 
     The second value is the share beyond chance per seed, for the clouds themselves and for their resamples.
@@ -30,7 +30,7 @@ def recurrence(name: str, members: Sequence[Network], orders: tuple[int, int], s
     wanted = salient[:, :, (size >= orders[0]) & (size <= orders[1])]
     share, chance = shares(wanted, seed)
     beyond = (share - chance) / np.maximum(1 - chance, np.finfo(np.float64).tiny)
-    made = Recurrence(
+    made = Overlap(
         name=name,
         orders=orders,
         share=float(share[:, 0].mean()),
@@ -57,20 +57,20 @@ def shares(salient: Bool[np.ndarray, "k m c"], seed: int) -> tuple[Rows, Rows]:
     return np.stack(share), np.stack(chance)
 
 
-def of_arms(
+def overlaps_of(
     arms: Mapping[str, Sequence[Network]], display: ProfileConfig, regions: int
-) -> tuple[list[Recurrence], list[HypothesisTest]]:
-    """Return protocol C for low and high orders of every arm, and the checks that high ones recur less.
+) -> tuple[list[Overlap], list[HypothesisTest]]:
+    """Return protocol C for low and high orders of every arm, and the tests that high ones overlap less.
 
     Both are empty where there is one network of each arm alone.
     """
     low, high = display.ranges(regions)
-    made, checks = [], []
+    made, tests = [], []
     for name, members in arms.items():
         if len(members) < 2:
             continue
-        of_low, few = recurrence(name, members, low, display.seed)
-        of_high, many = recurrence(name, members, high, display.seed)
+        of_low, few = overlap(name, members, low, display.seed)
+        of_high, many = overlap(name, members, high, display.seed)
         made += [of_low, of_high]
-        checks.append(hypothesis(f"recurrence of high less low orders, {name}", -1, seed_interval(many - few)))
-    return made, checks
+        tests.append(hypothesis(f"overlap beyond chance, high less low orders, {name}", -1, seed_interval(many - few)))
+    return made, tests

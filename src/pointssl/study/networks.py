@@ -26,7 +26,7 @@ from pointssl.progress import say
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.study.config import StudyConfig
 from pointssl.study.figures import Figures, figures
-from pointssl.study.pretrained import Start
+from pointssl.study.pretrained import InitialWeights
 from pointssl.train.classifier import fitted, load_classifier, train_classifier
 from pointssl.train.labels import LabelConfig, divide, fit_batch
 from pointssl.train.scores import read_scores
@@ -41,7 +41,7 @@ class Job:
     group: str
     """The arm that it belongs to."""
     seed: int
-    start: Start | None = None
+    start: InitialWeights | None = None
     """Weights to start from; from scratch without."""
     fraction: float = 1.0
     """Part of the labels."""

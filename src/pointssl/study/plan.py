@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from pointssl.progress import say
-from pointssl.study.cost import Cost, cost
+from pointssl.study.cost import Cost, cost_of
 from pointssl.study.networks import Job, Network, Networks
-from pointssl.study.pretrained import Kind
+from pointssl.study.pretrained import RunGroup
 
 SCRATCH = "scratch"
 """The arm that starts from random weights."""
@@ -19,13 +19,13 @@ class Plan:
     """All trainings of a study on one data set."""
 
     networks: Networks
-    kinds: tuple[Kind, ...]
+    kinds: tuple[RunGroup, ...]
     jobs: tuple[Job, ...]
 
 
 def carry_out(plan: Plan) -> Members:
     """Say the cost, train what is not there yet, measure, and return the networks."""
-    tell(cost(plan.networks, plan.jobs))
+    tell(cost_of(plan.networks, plan.jobs))
     plan.networks.train(plan.jobs)
     return members(plan)
 

@@ -13,11 +13,11 @@ from pointssl.runs.weights import digest
 from pointssl.train.checks import differences
 
 PARTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Parts of pre-training that the study of extent looks at."""
+"""Parts of pre-training that the study of scaling looks at."""
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class InitialWeights:
     """Weights that a classifier starts from."""
 
     path: Path
@@ -27,7 +27,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RunGroup:
     """Runs whose settings differ by the seed alone: one way to pre-train, several times."""
 
     name: str
@@ -38,7 +38,7 @@ class Kind:
         return self.runs[place % len(self.runs)]
 
 
-def kinds(runs: Sequence[Path | str], recipe: PretrainConfig) -> tuple[tuple[Kind, ...], PretrainConfig]:
+def run_groups(runs: Sequence[Path | str], recipe: PretrainConfig) -> tuple[tuple[RunGroup, ...], PretrainConfig]:
     """Group pre-trained runs, and return the recipe with their encoder.
 
     Raises:
@@ -69,12 +69,12 @@ def kinds(runs: Sequence[Path | str], recipe: PretrainConfig) -> tuple[tuple[Kin
     return _grouped(paths, configs), replace(recipe, backbone=first)
 
 
-def of_run(run: Path, part: float = 1.0, checkpoint: Path | None = None) -> Start:
+def weights_of(run: Path, part: float = 1.0, checkpoint: Path | None = None) -> InitialWeights:
     """Return the weights of a finished run, or of its checkpoint at a part of its training."""
     name = run.resolve().name
     if checkpoint is None or part == 1:
-        return Start(path=run, name=name, digest=digest(load(run)))
-    return Start(path=checkpoint, name=f"{name}-at-{part:g}", digest=digest(load(checkpoint)))
+        return InitialWeights(path=run, name=name, digest=digest(load(run)))
+    return InitialWeights(path=checkpoint, name=f"{name}-at-{part:g}", digest=digest(load(checkpoint)))
 
 
 def kept(run: Path, parts: Sequence[float] = PARTS) -> dict[float, Path]:
@@ -97,7 +97,7 @@ def kept(run: Path, parts: Sequence[float] = PARTS) -> dict[float, Path]:
     return {part: path for part, path in found.items() if path is not None}
 
 
-def _grouped(paths: Sequence[Path], configs: Sequence[PretrainConfig]) -> tuple[Kind, ...]:
+def _grouped(paths: Sequence[Path], configs: Sequence[PretrainConfig]) -> tuple[RunGroup, ...]:
     members: dict[str, list[tuple[int, Path]]] = {}
     for path, config in zip(paths, configs, strict=True):
         key = json.dumps(to_json(replace(config, seed=0)), sort_keys=True)
@@ -107,5 +107,5 @@ def _grouped(paths: Sequence[Path], configs: Sequence[PretrainConfig]) -> tuple[
     for name, group in zip(names, members.values(), strict=True):
         runs = tuple(path for _, path in sorted(group, key=lambda one: one[0]))
         # Two settings of one method are told apart by the folder of the first run.
-        made.append(Kind(name if names.count(name) == 1 else runs[0].resolve().name, runs))
+        made.append(RunGroup(name if names.count(name) == 1 else runs[0].resolve().name, runs))
     return tuple(made)

@@ -28,7 +28,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contrast:
+class Difference:
     """One arm less another, paired by seed and cloud."""
 
     name: str
@@ -54,7 +54,7 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recurrence:
+class Overlap:
     """How often a salient interaction of a network is salient in another one trained for the same task."""
 
     name: str
@@ -85,9 +85,9 @@ class Study:
     display: str
     claims: tuple[Claim, ...]
     groups: tuple[Group, ...]
-    contrasts: tuple[Contrast, ...] = ()
+    differences: tuple[Difference, ...] = ()
     transfers: tuple[Transfer, ...] = ()
-    recurrences: tuple[Recurrence, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
     notes: tuple[str, ...] = ()
     """What limits the findings, in sentences."""
     settings: dict[str, Any]

@@ -47,7 +47,7 @@ def groups_table(study: Study) -> str:
     return table(head, rows)
 
 
-def contrasts_table(study: Study) -> str:
+def differences_table(study: Study) -> str:
     """Return the differences from scratch in HTML."""
     head = [Cell("Difference"), *([Cell("Level", number=True)] if study.level else [])]
     head += [Cell(name, number=True) for name in ("Accuracy, points", "Low orders", "High orders")]
@@ -59,7 +59,7 @@ def contrasts_table(study: Study) -> str:
             value_cell(one.low, signed=True),
             value_cell(one.high, signed=True),
         ]
-        for one in study.contrasts
+        for one in study.differences
     ]
     return table(head, rows)
 
@@ -82,7 +82,7 @@ def transfers_table(study: Study) -> str:
     return table(head, rows)
 
 
-def recurrences_table(study: Study) -> str:
+def overlaps_table(study: Study) -> str:
     """Return protocol C in HTML."""
     head = [
         Cell("Networks"),
@@ -96,7 +96,7 @@ def recurrences_table(study: Study) -> str:
             Cell(f"{100 * one.chance:.1f}", number=True),
             value_cell(one.beyond),
         ]
-        for one in study.recurrences
+        for one in study.overlaps
     ]
     return table(head, rows)
 
@@ -106,7 +106,7 @@ def curves_pictures(study: Study) -> list[style.Picture]:
     """Draw strength by order, and the difference from scratch where there is one: a picture for every line."""
     made = []
     for number, (title, members) in enumerate(_lines(study).items()):
-        gaps = [one for one in study.contrasts if not study.level or one.name == title]
+        gaps = [one for one in study.differences if not study.level or one.name == title]
         figure, axes = style.new_figure(10.0, 3.2, 1, 2 if gaps else 1)
         colours = series_colours(len(members))
         for one, colour in zip(members, colours, strict=True):

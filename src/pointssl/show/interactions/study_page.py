@@ -11,7 +11,7 @@ from pointssl.study.result import Study, save
 
 TITLES = {
     "pretraining": "What pre-training changes",
-    "extent": "More pre-training, more labels",
+    "scaling": "More pre-training, more labels",
     "transfer": "What carries over",
 }
 RULE = (
@@ -67,35 +67,35 @@ def panels(study: Study) -> list[Panel]:
             title="Strength by order",
             sentence="Mean |I| of each order with its interval; on the right less the networks from scratch, paired by "
             "seed and cloud."
-            if study.contrasts
+            if study.differences
             else "Mean |I| of each order with its interval.",
             pictures=drawn.curves_pictures(study),
         ),
     ]
-    if study.contrasts:
+    if study.differences:
         made.append(
             Panel(
                 title="Differences from scratch",
                 sentence="Paired by seed and cloud.",
-                html=drawn.contrasts_table(study),
+                html=drawn.differences_table(study),
             )
         )
     if study.transfers:
         made.append(
             Panel(
-                title="Elsewhere",
+                title="Transfer",
                 sentence="Frozen encoders: on classes that none of their training clouds had (A), and on another data "
                 "set (B).",
                 html=drawn.transfers_table(study),
             )
         )
-    if study.recurrences:
+    if study.overlaps:
         made.append(
             Panel(
-                title="Recurrence",
+                title="Overlap of interactions",
                 sentence="Share of a network's salient interactions that are salient in networks of other seeds too "
                 "(C), what chance would give, and what is left of it beyond chance.",
-                html=drawn.recurrences_table(study),
+                html=drawn.overlaps_table(study),
             )
         )
     return made

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from pointssl.errors import SettingError
-from pointssl.ops.evidence import HypothesisTest, association, holm_corrected, hypothesis
+from pointssl.ops.evidence import HypothesisTest, holm_corrected, hypothesis
+from pointssl.ops.rank_correlation import association
 from pointssl.progress import say
 from pointssl.study import pretrained
 from pointssl.study.config import StudyConfig
-from pointssl.study.cost import Cost, cost
+from pointssl.study.cost import Cost, cost_of
 from pointssl.study.groups import group, items, notes, shared
 from pointssl.study.networks import Data, Job, Network, Networks
 from pointssl.study.plan import SCRATCH, Members, Plan, carry_out
@@ -29,7 +30,7 @@ CONCLUSION = (
 )
 
 
-def extent(
+def run(
     data: Data,
     runs: Sequence[Path | str],
     out: Path | str,
@@ -53,10 +54,10 @@ def extent(
         Interrupted: the user stopped it; the same call goes on.
     """
     made = _plan(data, runs, Path(out), config, parts, fractions)
-    return _found(made, carry_out(made))
+    return found(made, carry_out(made))
 
 
-def extent_cost(
+def cost(
     data: Data,
     runs: Sequence[Path | str],
     out: Path | str,
@@ -65,9 +66,9 @@ def extent_cost(
     parts: Sequence[float] = pretrained.PARTS,
     fractions: Sequence[float] = FRACTIONS,
 ) -> Cost:
-    """Return what `extent` will cost; nothing is written."""
+    """Return what `run` will cost; nothing is written."""
     made = _plan(data, runs, Path(out), config, parts, fractions)
-    return cost(made.networks, made.jobs)
+    return cost_of(made.networks, made.jobs)
 
 
 def _plan(
@@ -85,7 +86,7 @@ def _plan(
         raise SettingError("give parts of pre-training, fractions of the labels, or both")
     if fractions and min(fractions) == 0:
         raise SettingError("fractions must be above 0; every class has at least one cloud anyway")
-    kinds, recipe = pretrained.kinds(runs, config.recipe)
+    kinds, recipe = pretrained.run_groups(runs, config.recipe)
     networks = Networks(data, replace(config, recipe=recipe), out)
     jobs = [*_along(kinds, config, sorted(parts)), *_amounts(kinds, config, _apart(networks, sorted(fractions)))]
     return Plan(networks=networks, kinds=kinds, jobs=tuple(jobs))
@@ -104,7 +105,7 @@ def _apart(networks: Networks, fractions: Sequence[float]) -> list[float]:
     return list(found.values())
 
 
-def _along(kinds: Sequence[pretrained.Kind], config: StudyConfig, parts: Sequence[float]) -> Iterator[Job]:
+def _along(kinds: Sequence[pretrained.RunGroup], config: StudyConfig, parts: Sequence[float]) -> Iterator[Job]:
     """Yield the trainings from checkpoints along pre-training."""
     for kind in kinds if parts else ():
         kept = {run: pretrained.kept(run, parts) for run in kind.runs}
@@ -114,29 +115,30 @@ def _along(kinds: Sequence[pretrained.Kind], config: StudyConfig, parts: Sequenc
                 yield Job(
                     group=_pretraining(kind.name),
                     seed=seed,
-                    start=pretrained.of_run(run, part, kept[run][part]),
+                    start=pretrained.weights_of(run, part, kept[run][part]),
                     level=part,
                 )
 
 
-def _amounts(kinds: Sequence[pretrained.Kind], config: StudyConfig, fractions: Sequence[float]) -> Iterator[Job]:
+def _amounts(kinds: Sequence[pretrained.RunGroup], config: StudyConfig, fractions: Sequence[float]) -> Iterator[Job]:
     """Yield the trainings on parts of the labels."""
     for fraction in fractions:
         for place, seed in enumerate(config.seeds):
             yield Job(group=_labels(SCRATCH), seed=seed, fraction=fraction, level=fraction)
             for kind in kinds:
-                start = pretrained.of_run(kind.run(place))
+                start = pretrained.weights_of(kind.run(place))
                 yield Job(group=_labels(kind.name), seed=seed, fraction=fraction, level=fraction, start=start)
 
 
-def _found(plan: Plan, members: Members) -> Study:
+def found(plan: Plan, members: Members) -> Study:
+    """Return the study of measured networks, by arm and level."""
     claims = []
     for name in dict.fromkeys(name for name, _ in members):
         line = {level: one for (named, level), one in members.items() if named == name and level is not None}
         text = f"{name}: the more of it, the stronger the high orders and the weaker the low ones."
         claims.append((text, trend(name, list(line), list(line.values()))))
     return Study(
-        name="extent",
+        name="scaling",
         conclusion=CONCLUSION,
         level="part of pre-training, or of the labels",
         claims=holm_corrected(claims),
