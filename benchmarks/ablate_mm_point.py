@@ -29,8 +29,9 @@ from pointssl.files import write_json
 from pointssl.methods import MMPointConfig
 from pointssl.ops import stats
 from pointssl.ops.evidence import difference_of_runs
-from pointssl.runs.checkpoint import load, read_json
 from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs.layout import read_json
+from pointssl.runs.run import load
 from pointssl.train.pretrain import pretrain
 from pretext import METHODS, RESULTS, VIEWS, make_views, settings
 

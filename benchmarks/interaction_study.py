@@ -39,8 +39,8 @@ from pointssl.methods.interaction import InteractionConfig
 from pointssl.ops.evidence import holm_corrected, hypothesis
 from pointssl.ops.games.strength import is_salient
 from pointssl.progress import say
-from pointssl.runs.checkpoint import read_json
 from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs.layout import read_json
 from pointssl.study import networks as trained
 from pointssl.study.figures import figures
 from pointssl.study.groups import difference, group

@@ -22,8 +22,8 @@ from pointssl.evaluate.suite import evaluate
 from pointssl.files import write_json
 from pointssl.methods import ParAEConfig
 from pointssl.ops import stats
-from pointssl.runs.checkpoint import read_json
 from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs.layout import read_json
 from pointssl.train.pretrain import pretrain
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"

@@ -91,7 +91,7 @@ def measure(options: Options, views: int) -> dict[str, Any]:
         forms |= {"bf16": {"precision": "bf16"}, "bf16 compiled": {"precision": "bf16", "compile": True}}
     row: dict[str, Any] = {"views": views}
     for form, change in forms.items():
-        found = estimate(config(options, views, **change), dataset=SyntheticShapes(4 * options.batch), steps=6)
+        found = estimate(config(options, views, **change), data=SyntheticShapes(4 * options.batch), steps=6)
         row[form] = {
             "seconds_per_epoch": found.seconds_per_step * EPOCH / options.batch,
             "clouds_per_s": found.clouds_per_s,

@@ -29,8 +29,9 @@ from pointssl.evaluate.suite import evaluate
 from pointssl.files import write_json
 from pointssl.methods import ParAE, ParAEConfig
 from pointssl.ops import mixture
-from pointssl.runs.checkpoint import latest, load_method, step_of
+from pointssl.runs.checkpoint import latest, step_of
 from pointssl.runs.config import DataConfig, PretrainConfig
+from pointssl.runs.run import Run
 from pointssl.train.pretrain import pretrain
 from pointssl.types import Features
 
@@ -75,9 +76,9 @@ def main(options: Options) -> None:
     for name in options.variants:
         config = replace(VARIANTS[name], seed=options.seed)
         run = Path("runs/parae-choices") / f"{name}-{options.seed}"
-        pretrain(config, run, dataset=fit, resume=(run / "config.json").is_file())
+        pretrain(config, run, data=fit, resume=(run / "config.json").is_file())
         scores = evaluate(run, (fit, held), protocols=("svm-cv-wide", "svm-cv-standardised"), seeds=(0, 1, 2))
-        method, last = load_method(run), latest(run)
+        method, last = Run.open(run).method(), latest(run)
         assert last is not None
         assert isinstance(method, ParAE)
         rows.append(

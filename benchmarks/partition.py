@@ -23,7 +23,7 @@ from pointssl.errors import DataError, RunError, UserError
 from pointssl.evaluate import partition
 from pointssl.evaluate.partition import Agreement, Segmenter
 from pointssl.methods import ParAE, ParAEConfig, build_method
-from pointssl.runs import checkpoint
+from pointssl.runs.run import Run
 
 
 def main() -> None:
@@ -60,8 +60,8 @@ def measure_all(runs: list[str], path: Path, split: str, points: int) -> dict[st
     rows = [{"J": None, **summary(partition.measure_people(dataset, people, **seen))}]
     differences = []
     for run in runs:
-        config = checkpoint.read_config(run)
-        method = checkpoint.load_method(run)
+        config = Run.open(run).config
+        method = Run.open(run).method()
         if not isinstance(method, ParAE) or not isinstance(config.method, ParAEConfig):
             raise RunError(f"{run} is not a ParAE run; it has no partition")
         j, floor = config.method.components, config.method.floor

@@ -34,8 +34,9 @@ from pointssl.methods import CrossPointConfig, MethodConfig, MMPointConfig, ParA
 from pointssl.methods.pictures import PictureConfig
 from pointssl.ops import stats
 from pointssl.ops.evidence import difference_of_runs
-from pointssl.runs.checkpoint import load, read_json
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig, to_json
+from pointssl.runs.layout import read_json
+from pointssl.runs.run import load
 from pointssl.train.pretrain import pretrain
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"

@@ -3,7 +3,6 @@
 import tempfile
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -31,8 +30,6 @@ settings = pointssl.PretrainConfig(
 )
 with tempfile.TemporaryDirectory() as folder:
     run = pointssl.pretrain(settings, Path(folder) / "run", backbone=encoder)
-    weights = safetensors.torch.load_file(run / "encoder" / "model.safetensors")
-
-again = pointssl.Adapted(MyNetwork(), point_dim=32, pooled_dim=64)
-again.load_state_dict(weights)
-print("pooled features:", tuple(again.eval()(torch.randn(2, 128, 3)).pooled.shape))
+    # A network that was passed as an object is passed again to whatever opens the run.
+    again = pointssl.load(run, backbone=encoder)
+print("pooled features:", tuple(again(torch.randn(2, 128, 3)).pooled.shape))

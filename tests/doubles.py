@@ -55,7 +55,7 @@ def tiny_config(**changes: Any) -> PretrainConfig:
     small: dict[str, Any] = {
         "method": ParAEConfig(components=3, head=(8,)),
         "backbone": PointNetConfig(local=(6,), hidden=(8,), pooled_dim=10),
-        "data": DataConfig(source="toy", points=24, batch=4),
+        "data": DataConfig(points=24, batch=4),
         "steps": 6,
         "checkpoint_every": 2,
         "log_every": 1,

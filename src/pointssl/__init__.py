@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pointssl.evaluate.suite import evaluate as evaluate_run
     from pointssl.interpret.interact import interact
     from pointssl.methods import METHODS
-    from pointssl.runs.checkpoint import load, load_method
     from pointssl.runs.config import PretrainConfig
+    from pointssl.runs.run import Run, load
     from pointssl.show.run.report import write_report
     from pointssl.train.classifier import load_classifier, train_classifier
     from pointssl.train.pretrain import pretrain
@@ -37,15 +37,15 @@ _HOMES = {
     "PointEmbedder": "evaluate.embedder",
     "PretrainConfig": "runs.config",
     "RECIPES": "app.recipes",
+    "Run": "runs.run",
     "TRAIN_RECIPES": "train.recipes",
     "check": "data.check",
     "compare": "evaluate.compare",
     "embed": "evaluate.embed",
     "evaluate_run": "evaluate.suite:evaluate",  # `pointssl.evaluate` is the package
     "interact": "interpret.interact",
-    "load": "runs.checkpoint",
+    "load": "runs.run",
     "load_classifier": "train.classifier",
-    "load_method": "runs.checkpoint",
     "open_dataset": "data.open",
     "pack": "data.store.pack",
     "pretrain": "train.pretrain",
@@ -62,6 +62,7 @@ __all__ = [
     "Adapted",
     "PointEmbedder",
     "PretrainConfig",
+    "Run",
     "__version__",
     "check",
     "compare",
@@ -70,7 +71,6 @@ __all__ = [
     "interact",
     "load",
     "load_classifier",
-    "load_method",
     "open_dataset",
     "pack",
     "pretrain",

@@ -19,8 +19,8 @@ from pointssl.evaluate.protocols import PROTOCOLS
 from pointssl.evaluate.record import Arm, Conditions, Evaluation, Predicted, Repeat
 from pointssl.ops import stats
 from pointssl.ops.evidence import difference_of_runs
-from pointssl.runs import checkpoint
 from pointssl.runs.config import DataConfig, PretrainConfig
+from pointssl.runs.run import write_encoder
 from tests.evaluate.doubles import boxes
 
 TRUTH = np.repeat(np.arange(4), 25)
@@ -130,7 +130,7 @@ def _run(folder: Path, seed: int, width: int = 8) -> Path:
     backbone = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=width)
     torch.manual_seed(seed)
     config = PretrainConfig(backbone=backbone, data=DataConfig(points=16), seed=seed)
-    checkpoint.write_encoder(PointNet(backbone), config, {}, folder)
+    write_encoder(PointNet(backbone), config, {}, folder)
     return folder
 
 

@@ -17,8 +17,8 @@ from pointssl.errors import SettingError
 from pointssl.evaluate.embed import embed
 from pointssl.evaluate.embedder import PointEmbedder
 from pointssl.evaluate.features import Reading, encode
-from pointssl.runs import checkpoint
 from pointssl.runs.config import DataConfig, PretrainConfig
+from pointssl.runs.run import load, write_encoder
 from tests.evaluate.doubles import Extent, boxes
 
 SMALL = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)
@@ -28,12 +28,12 @@ SMALL = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)
 def run(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     config = PretrainConfig(backbone=SMALL, data=DataConfig(points=16))
-    checkpoint.write_encoder(PointNet(SMALL), config, {}, tmp_path / "run")
+    write_encoder(PointNet(SMALL), config, {}, tmp_path / "run")
     return tmp_path / "run"
 
 
 def _expected(run: Path) -> np.ndarray:
-    return encode(checkpoint.load(run), boxes((3, 2)), Reading(points=16))
+    return encode(load(run), boxes((3, 2)), Reading(points=16))
 
 
 def test_embed__npz(run: Path, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from pointssl.evaluate.protocols import PROTOCOLS
 from pointssl.evaluate.record import Arm, Evaluation, Predicted, Repeat, Results, Skipped
 from pointssl.evaluate.table import evaluation_table
 from pointssl.methods import ClassifyConfig
-from pointssl.runs import checkpoint
 from pointssl.runs.config import DataConfig, PretrainConfig
+from pointssl.runs.run import write_encoder
 from tests.evaluate.doubles import Extent, boxes
 
 TINY = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)
@@ -184,7 +184,7 @@ def test_save__predictions_are_one_line(tmp_path: Path) -> None:
 def _run(folder: Path) -> Path:
     config = PretrainConfig(backbone=TINY, data=DataConfig(source="here", points=32))
     torch.manual_seed(0)
-    checkpoint.write_encoder(PointNet(TINY), config, {}, folder / "encoder")
+    write_encoder(PointNet(TINY), config, {}, folder / "encoder")
     return folder / "encoder"
 
 

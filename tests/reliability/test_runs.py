@@ -18,9 +18,10 @@ import torch
 
 from pointssl.errors import BusyError, DataError, RunError, SettingError, TrainingStopped
 from pointssl.files import lock
-from pointssl.runs.checkpoint import checkpoints, load
+from pointssl.runs.checkpoint import checkpoints
 from pointssl.runs.config import OptimConfig
 from pointssl.runs.record import Metrics, read_metrics
+from pointssl.runs.run import load
 from pointssl.runs.weights import read_tensors, write_tensors
 from pointssl.train import checks
 from pointssl.train.observe import Observer
@@ -33,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of six steps with checkpoints after 2, 4 (and 6, the end)."""
-    return pretrain(tiny_config(), tmp_path_factory.mktemp("whole") / "run", dataset=ToyClouds())
+    return pretrain(tiny_config(), tmp_path_factory.mktemp("whole") / "run", data=ToyClouds())
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_resume__a_damaged_checkpoint_falls_back_to_the_one_before(
     last = checkpoints(stopped)[-1]
     assert last.name == "step-00000006"
     damage(last / name)
-    pretrain(tiny_config(), stopped, dataset=ToyClouds(), resume=True)
+    pretrain(tiny_config(), stopped, data=ToyClouds(), resume=True)
     assert "has changed since it was written" in capsys.readouterr().err.replace("\n", " ")
     assert all(torch.equal(value, _end(whole)[key]) for key, value in _end(stopped).items())
 
@@ -81,7 +82,7 @@ def test_resume__the_watchs_figures_are_sealed_too(stopped: Path, capsys: pytest
     held = json.loads(file.read_text())
     held["watch"]["sum"] += 1.0
     file.write_text(json.dumps(held))
-    pretrain(tiny_config(), stopped, dataset=ToyClouds(), resume=True)
+    pretrain(tiny_config(), stopped, data=ToyClouds(), resume=True)
     assert "has changed" in capsys.readouterr().err
 
 
@@ -110,10 +111,10 @@ def test_resume__settings_changed_by_hand_are_refused_with_the_way_to_do_it(stop
     changed = replace(config, optim=replace(config.optim, lr=0.5))
     _write_config(stopped, changed)
     with pytest.raises(SettingError, match=r"optim.lr was .*is 0.5.*pointssl pretrain RECIPE --init-from"):
-        pretrain(changed, stopped, dataset=ToyClouds(), resume=True)
+        pretrain(changed, stopped, data=ToyClouds(), resume=True)
     harmless = replace(config, log_every=3)
     _write_config(stopped, harmless)
-    pretrain(harmless, stopped, dataset=ToyClouds(), resume=True)
+    pretrain(harmless, stopped, data=ToyClouds(), resume=True)
 
 
 def _write_config(run: Path, config: Any) -> None:
@@ -128,7 +129,7 @@ def test_resume__on_another_number_of_processes_is_refused(stopped: Path) -> Non
     record["hardware"]["processes"] = 2
     (stopped / "record.json").write_text(json.dumps(record))
     with pytest.raises(SettingError, match=r"begun on 2 processes and would go on with 1.*torchrun --nproc-per-node 2"):
-        pretrain(tiny_config(), stopped, dataset=ToyClouds(), resume=True)
+        pretrain(tiny_config(), stopped, data=ToyClouds(), resume=True)
 
 
 @pytest.mark.case("json-kinds")
@@ -138,7 +139,7 @@ def test_resume__on_another_number_of_processes_is_refused(stopped: Path) -> Non
 def test_resume__a_record_of_the_wrong_kind_is_one_line(stopped: Path, content: str) -> None:
     (stopped / "record.json").write_bytes(content.encode("latin-1"))
     with pytest.raises((RunError, DataError, SettingError)) as caught:
-        pretrain(tiny_config(), stopped, dataset=ToyClouds(), resume=True)
+        pretrain(tiny_config(), stopped, data=ToyClouds(), resume=True)
     assert "\n" not in str(caught.value)
 
 
@@ -146,7 +147,7 @@ def test_resume__a_record_of_the_wrong_kind_is_one_line(stopped: Path, content: 
 @pytest.mark.parametrize("content", ["[]", '{"step": "4"}', '{"step": 6, "watch": {"sum": null}}', "[" * 100_000])
 def test_resume__a_state_of_the_wrong_kind_is_passed_over(whole: Path, stopped: Path, content: str) -> None:
     (checkpoints(stopped)[-1] / "state.json").write_text(content)
-    pretrain(tiny_config(), stopped, dataset=ToyClouds(), resume=True)
+    pretrain(tiny_config(), stopped, data=ToyClouds(), resume=True)
     assert all(torch.equal(value, _end(whole)[key]) for key, value in _end(stopped).items())
 
 
@@ -167,8 +168,8 @@ def test_a_run__is_trained_by_one_process_at_a_time(stopped: Path) -> None:
         lock(stopped / checks.LOCK, "it"),
         pytest.raises(BusyError, match=f"another process is at work on the run {stopped}"),
     ):
-        pretrain(tiny_config(), stopped, dataset=ToyClouds(), resume=True)
-    pretrain(tiny_config(), stopped, dataset=ToyClouds(), resume=True)
+        pretrain(tiny_config(), stopped, data=ToyClouds(), resume=True)
+    pretrain(tiny_config(), stopped, data=ToyClouds(), resume=True)
     assert not (stopped / checks.LOCK).exists()
 
 
@@ -178,7 +179,7 @@ def test_a_kill_before_the_first_file__leaves_a_folder_that_can_be_begun(tmp_pat
     (run / ".deadbeef.partial").mkdir(parents=True)
     (run / ".config.json.82170fb9.partial").write_text("{")  # as earlier versions called it
     (run / checks.LOCK).touch()
-    pretrain(tiny_config(), run, dataset=ToyClouds())
+    pretrain(tiny_config(), run, data=ToyClouds())
     assert sorted(path.name for path in run.iterdir() if path.name.startswith(".")) == []
 
 
@@ -199,13 +200,13 @@ def test_restart__takes_up_what_the_first_try_of_the_same_job_began(
     with monkeypatch.context() as patch:
         patch.setattr(Observer, "see", dying)
         with pytest.raises(SystemExit):
-            pretrain(tiny_config(), run, dataset=ToyClouds())
+            pretrain(tiny_config(), run, data=ToyClouds())
     with pytest.raises(RunError, match="already holds a run"):  # not a restart
-        pretrain(tiny_config(), run, dataset=ToyClouds())
+        pretrain(tiny_config(), run, data=ToyClouds())
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     with pytest.raises(RunError, match="already holds a run"):  # somebody else's
-        pretrain(tiny_config(seed=5), run, dataset=ToyClouds())
-    pretrain(tiny_config(), run, dataset=ToyClouds())
+        pretrain(tiny_config(seed=5), run, data=ToyClouds())
+    pretrain(tiny_config(), run, data=ToyClouds())
     assert (run / "encoder").is_dir()
 
 
@@ -221,7 +222,7 @@ def test_clouds_that_are_nothing__are_refused_before_training(tmp_path: Path, ki
         else:
             points *= np.float32(1e37)
     with pytest.raises(DataError, match=r"cloud 0 of toy has (all its points in one place|coordinates beyond 1e\+18)"):
-        pretrain(tiny_config(), tmp_path / "run", dataset=data)
+        pretrain(tiny_config(), tmp_path / "run", data=data)
     assert not (tmp_path / "run").exists() or list((tmp_path / "run").iterdir()) == []
 
 
@@ -229,7 +230,7 @@ def test_clouds_that_are_nothing__are_refused_before_training(tmp_path: Path, ki
 def test_nan__the_message_names_a_way_on(tmp_path: Path) -> None:
     config = tiny_config(optim=OptimConfig(kind="sgd", lr=1e18), steps=40)
     with pytest.raises(TrainingStopped, match=r"--init-from .*run --out NEW --optim.lr 1e\+17"):
-        pretrain(config, tmp_path / "run", dataset=ToyClouds())
+        pretrain(config, tmp_path / "run", data=ToyClouds())
 
 
 @pytest.mark.case("sighup")

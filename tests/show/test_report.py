@@ -11,7 +11,7 @@ from pointssl.data.cloud import Labels
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.evaluate import record
 from pointssl.evaluate.record import Conditions, Evaluation, Predicted, Skipped
-from pointssl.runs import checkpoint
+from pointssl.runs.run import Run, load
 from pointssl.runs.weights import digest
 from pointssl.show.page import panels
 from pointssl.show.run.evaluations import read_comparisons
@@ -53,11 +53,11 @@ def _evaluation(weights: str) -> Evaluation:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pretrain(tiny_config(), tmp_path_factory.mktemp("runs") / "toy", dataset=ToyClouds())
+    return pretrain(tiny_config(), tmp_path_factory.mktemp("runs") / "toy", data=ToyClouds())
 
 
 def test_write_report__says_what_is_missing(run: Path, tmp_path: Path) -> None:
-    text = write_report(run, tmp_path, dataset=ToyClouds(), shapes=2).read_text(encoding="utf-8")
+    text = write_report(run, tmp_path, data=ToyClouds(), shapes=2).read_text(encoding="utf-8")
     assert "This run has not been evaluated yet." in text
     assert f"pointssl evaluate {run}" in text
     for title in (
@@ -76,12 +76,12 @@ def test_write_report__says_what_is_missing(run: Path, tmp_path: Path) -> None:
 
 def test_read_comparisons__shows_scores_of_these_weights_only(run: Path) -> None:
     folder = run / "evaluation"
-    weights = digest(checkpoint.load(run))
+    weights = digest(load(run))
     other = replace(_evaluation("other weights"), conditions=replace(_evaluation("").conditions, data="elsewhere"))
     try:
         record.save(_evaluation(weights), folder)
         record.save(other, folder)
-        lines, notes = read_comparisons(run, weights)
+        lines, notes = read_comparisons(Run.open(run).evaluations(), weights)
         assert [(one.task, one.data) for one in lines] == [("Linear SVM, C by cross-validation", "toy")]
         assert (lines[0].trained.mean, lines[0].untrained.mean if lines[0].untrained else None) == (0.85, 0.60)
         assert lines[0].difference is not None
@@ -100,7 +100,7 @@ def test_read_comparisons__shows_scores_of_these_weights_only(run: Path) -> None
 def test_read_comparisons__damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "evaluation").mkdir()
     (tmp_path / "evaluation" / "toy.json").write_text("{", encoding="utf-8")
-    lines, [note] = read_comparisons(tmp_path, "any")
+    lines, [note] = read_comparisons([*(tmp_path / "evaluation").iterdir()], "any")
     assert lines == []
     assert "toy.json is damaged" in note
 
@@ -143,12 +143,12 @@ class _Unlabelled(ToyClouds):
 
 
 def test_look__unlabelled_clouds_go_by_their_number(run: Path) -> None:
-    names = [one.name for one in look(checkpoint.load(run), _Unlabelled(clouds=4), tiny_config().data, 9, 0)]
+    names = [one.name for one in look(load(run), _Unlabelled(clouds=4), tiny_config().data, 9, 0)]
     assert sorted(names) == ["cloud 0", "cloud 1", "cloud 2", "cloud 3"]
 
 
 def test_compare_maps__of_few_unlabelled_clouds(run: Path) -> None:
-    found = compare_maps(run, checkpoint.load(run), _Unlabelled(clouds=4), tiny_config().data, 0)
+    found = compare_maps(Run.open(run), load(run), _Unlabelled(clouds=4), 0)
     assert [heading for heading, _ in found.pca] == ["Pre-trained", "Untrained"]
     assert (found.tsne, found.nearest) == ([], [])  # four clouds are too few, and have no classes
     panel = panels.feature_maps(found)
@@ -158,4 +158,4 @@ def test_compare_maps__of_few_unlabelled_clouds(run: Path) -> None:
 
 def test_look__no_clouds(run: Path) -> None:
     with pytest.raises(DataError, match="holds no clouds"):
-        look(checkpoint.load(run), ToyClouds(clouds=0), tiny_config().data, 3, 0)
+        look(load(run), ToyClouds(clouds=0), tiny_config().data, 3, 0)

@@ -56,10 +56,10 @@ def test_report__has_the_views_and_the_bounds(tmp_path: Path, kept: bool) -> Non
     torch.manual_seed(0)
     data = SyntheticShapes(24)
     config = replace(TINY, steps=4, data=replace(TINY.data, batch=8))
-    run = pretrain(config, tmp_path / "run", dataset=data)
+    run = pretrain(config, tmp_path / "run", data=data)
     if not kept:
         shutil.rmtree(run / "checkpoints")
-    text = write_report(run, tmp_path / "page", dataset=data, shapes=1).read_text(encoding="utf-8")
+    text = write_report(run, tmp_path / "page", data=data, shapes=1).read_text(encoding="utf-8")
     assert "What clouds and views know of each other" in text
     assert (tmp_path / "page" / "figures" / "information.png").is_file()
     # Without a checkpoint the encoder alone is left, which has no views.

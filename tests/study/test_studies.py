@@ -60,7 +60,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two pre-training runs that differ by the seed, with checkpoints kept."""
     folder = tmp_path_factory.mktemp("runs")
     return [
-        pretrain(tiny_config(**(QUIET | {"seed": seed, "keep": KEEP})), folder / f"pre-{seed}", dataset=DATA[0])
+        pretrain(tiny_config(**(QUIET | {"seed": seed, "keep": KEEP})), folder / f"pre-{seed}", data=DATA[0])
         for seed in (0, 1)
     ]
 
@@ -213,7 +213,7 @@ def test_runs__fewer_than_seeds_is_said(runs: list[Path], done: tuple[Path, stud
 
 def test_runs__of_different_encoders(runs: list[Path], tmp_path: Path) -> None:
     other = tiny_config(backbone=PointNetConfig(local=(6,), hidden=(8,), pooled_dim=12), steps=1)
-    pretrain(other, tmp_path / "wider", dataset=DATA[0])
+    pretrain(other, tmp_path / "wider", data=DATA[0])
     with pytest.raises(SettingError, match=r"different encoders: backbone\.pooled_dim was 10, is 12"):
         study.pretraining.run(DATA, [*runs, tmp_path / "wider"], tmp_path / "out", config())
 
@@ -228,7 +228,7 @@ def test_runs__none_twice_or_unfinished(runs: list[Path], tmp_path: Path) -> Non
 
 
 def test_scaling__a_run_that_kept_nothing_names_the_command(tmp_path: Path) -> None:
-    run = pretrain(tiny_config(), tmp_path / "run", dataset=DATA[0])
+    run = pretrain(tiny_config(), tmp_path / "run", data=DATA[0])
     with pytest.raises(RunError, match=r"kept no checkpoint at 0, 0.5 of .* --keep 0 0.5 1 --out RUN"):
         study.scaling.run(DATA, [run], tmp_path / "out", config(), parts=KEEP, fractions=())
 

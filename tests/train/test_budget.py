@@ -11,8 +11,9 @@ from pointssl.app.recipes import recipe
 from pointssl.data.batches import Batches
 from pointssl.data.open import open_dataset
 from pointssl.errors import Interrupted, SettingError
-from pointssl.runs.checkpoint import load, read_json
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
+from pointssl.runs.layout import read_json
+from pointssl.runs.run import load
 from pointssl.train import budget
 from pointssl.train.estimate import estimate
 from pointssl.train.pretrain import pretrain
@@ -80,11 +81,11 @@ def test_minutes__become_steps_once_and_the_run_is_one_of_so_many(
 
     monkeypatch.setattr(budget, "fit_to_time", six)
     config = tiny_config(steps=None, minutes=0.5)
-    timed = pretrain(config, tmp_path / "timed", dataset=ToyClouds(), device="cpu")
+    timed = pretrain(config, tmp_path / "timed", data=ToyClouds(), device="cpu")
     assert "0.5 min at 1 s a step: 6 steps, 24 clouds" in " ".join(capsys.readouterr().err.split())
     assert read_json(timed / "record.json")["budget"] == found
     # What was measured is forgotten: the weights are those of a run of six steps from the beginning.
-    plain = pretrain(tiny_config(steps=6), tmp_path / "plain", dataset=ToyClouds(), device="cpu")
+    plain = pretrain(tiny_config(steps=6), tmp_path / "plain", data=ToyClouds(), device="cpu")
     assert all(torch.equal(a, b) for a, b in zip(weights(timed), weights(plain), strict=True))
 
 
@@ -94,17 +95,17 @@ def test_minutes__resume_takes_the_steps_from_the_record(tmp_path: Path, monkeyp
     monkeypatch.setattr(budget, "fit_to_time", lambda _c, _b, state, _r: (state, found))
     stop_after(monkeypatch, 3)
     with pytest.raises(Interrupted, match="stopped after step 3 of 6"):
-        pretrain(config, tmp_path / "run", dataset=ToyClouds(), device="cpu")
+        pretrain(config, tmp_path / "run", data=ToyClouds(), device="cpu")
     monkeypatch.undo()
     monkeypatch.setattr(budget, "fit_to_time", lambda *_: pytest.fail("measured again"))
-    run = pretrain(config, tmp_path / "run", dataset=ToyClouds(), resume=True, device="cpu")
-    plain = pretrain(tiny_config(steps=6), tmp_path / "plain", dataset=ToyClouds(), device="cpu")
+    run = pretrain(config, tmp_path / "run", data=ToyClouds(), resume=True, device="cpu")
+    plain = pretrain(tiny_config(steps=6), tmp_path / "plain", data=ToyClouds(), device="cpu")
     assert all(torch.equal(a, b) for a, b in zip(weights(run), weights(plain), strict=True))
 
 
 def test_minutes__schedule_fits_the_time(tmp_path: Path) -> None:
     # Three seconds on whatever machine: that many steps, within a factor that a busy machine may take.
-    run = pretrain(tiny_config(steps=None, minutes=0.05), tmp_path / "run", dataset=ToyClouds(), device="cpu")
+    run = pretrain(tiny_config(steps=None, minutes=0.05), tmp_path / "run", data=ToyClouds(), device="cpu")
     record = read_json(run / "record.json")
     steps, per_step = record["budget"]["steps"], record["budget"]["seconds_per_step"]
     assert 0.5 < steps * per_step < 3.0
@@ -135,7 +136,7 @@ def test_budget__that_cannot_be_is_one_line_before_any_work(
 def test_minutes__too_few_for_the_warm_up(tmp_path: Path) -> None:
     config = tiny_config(steps=None, minutes=0.5, optim=OptimConfig(warmup_steps=10**6))
     with pytest.raises(SettingError, match=r"0.5 min at .* s a step is \d+ steps, and the warm-up .* takes 1000000"):
-        pretrain(config, tmp_path / "run", dataset=ToyClouds(), device="cpu")
+        pretrain(config, tmp_path / "run", data=ToyClouds(), device="cpu")
     assert not (tmp_path / "run" / "config.json").exists()  # the folder can be used for another try
 
 
@@ -146,7 +147,7 @@ def test_estimate__of_an_endless_set_and_of_minutes() -> None:
     assert rows["clouds"] == "without end"
     assert rows["steps"] == "100"
     assert "time per epoch" not in rows
-    timed = estimate(tiny_config(steps=None, minutes=2.0), dataset=ToyClouds(), device="cpu", steps=1)
+    timed = estimate(tiny_config(steps=None, minutes=2.0), data=ToyClouds(), device="cpu", steps=1)
     assert timed.total_steps == int(120 / timed.seconds_per_step)
 
 

@@ -12,8 +12,9 @@ import torch
 from pointssl.backbones import PointNetConfig
 from pointssl.errors import RunError
 from pointssl.files import write_json
-from pointssl.runs.checkpoint import checkpoints, latest, load, load_method, read_config, untrained
+from pointssl.runs.checkpoint import checkpoints, latest
 from pointssl.runs.config import to_json
+from pointssl.runs.run import Run, load
 from pointssl.runs.weights import key_report, read_tensors, write_tensors
 from pointssl.train.pretrain import pretrain
 from tests.doubles import ToyClouds, tiny_config
@@ -22,7 +23,7 @@ from tests.doubles import ToyClouds, tiny_config
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 6 steps, made once."""
-    return pretrain(tiny_config(keep=(0.0,)), tmp_path_factory.mktemp("made") / "run", dataset=ToyClouds())
+    return pretrain(tiny_config(keep=(0.0,)), tmp_path_factory.mktemp("made") / "run", data=ToyClouds())
 
 
 @pytest.fixture
@@ -52,31 +53,31 @@ def test_load__unfinished_run_gives_its_last_whole_checkpoint(run: Path) -> None
 
 
 def test_load_method__has_the_heads(finished: Path) -> None:
-    method = load_method(finished)
+    method = Run.open(finished).method()
     assert not method.training
     assert torch.equal(method.backbone(_xyz()).pooled, load(finished)(_xyz()).pooled)
     with pytest.raises(RunError, match="holds an encoder alone"):
-        load_method(finished / "encoder")
+        Run.open(finished / "encoder").method()
 
 
 def test_read_config__from_every_folder(finished: Path) -> None:
     expected = tiny_config(keep=(0.0,))
     for path in (finished, finished / "encoder", finished / "checkpoints" / "step-00000006"):
-        assert read_config(path) == expected
+        assert Run.open(path).config == expected
 
 
 def test_untrained__is_the_encoder_before_the_first_step(finished: Path) -> None:
     first = load(finished / "checkpoints" / "step-00000000")
-    twin = untrained(finished, seed=read_config(finished).seed)
+    twin = Run.open(finished).untrained(tiny_config().seed)
     for name, value in first.state_dict().items():
         assert torch.equal(value, twin.state_dict()[name]), name
-    other = untrained(finished, seed=1)
+    other = Run.open(finished).untrained(1)
     assert not torch.equal(other(_xyz()).pooled, twin(_xyz()).pooled)
 
 
 def test_untrained__leaves_the_random_state_alone(finished: Path) -> None:
     before = torch.get_rng_state()
-    untrained(finished, seed=5)
+    Run.open(finished).untrained(5)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -96,7 +97,7 @@ def test_checkpoint__holds_no_pickle(finished: Path) -> None:
 
 
 def _other_widths(run: Path) -> None:
-    config = read_config(run)
+    config = Run.open(run).config
     other = replace(config, backbone=PointNetConfig(local=(6,), hidden=(9,), pooled_dim=10))
     write_json(run / "encoder" / "config.json", to_json(other))
 
@@ -133,7 +134,7 @@ def _cut_weights(run: Path) -> None:
 def test_load__spoiled_encoder_is_one_clear_line(run: Path, spoil: Callable[[Path], None], message: str) -> None:
     spoil(run)
     with pytest.raises(RunError, match=message) as caught:
-        load(run)
+        load(run / "encoder")
     assert "\n" not in str(caught.value)
 
 

@@ -17,9 +17,9 @@ from pointssl.data.splits import Subset
 from pointssl.errors import DataError, Interrupted, RunError, SettingError, TrainingStopped
 from pointssl.methods import ClassifyConfig
 from pointssl.methods.interaction import InteractionConfig
-from pointssl.runs.checkpoint import load
 from pointssl.runs.config import DataConfig, PretrainConfig, from_json, to_json
 from pointssl.runs.record import read_metrics
+from pointssl.runs.run import load
 from pointssl.runs.weights import read_tensors
 from pointssl.train.classifier import load_classifier, resume_classifier, train_classifier
 from pointssl.train.labels import LabelConfig, divide
@@ -48,7 +48,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pre-trained encoder with the same settings."""
-    return pretrain(tiny_config(), tmp_path_factory.mktemp("pretrained") / "run", dataset=ToyClouds())
+    return pretrain(tiny_config(), tmp_path_factory.mktemp("pretrained") / "run", data=ToyClouds())
 
 
 def state(run: Path, step: int, file: str = "model") -> dict[str, torch.Tensor]:
@@ -144,7 +144,7 @@ def test_resume__refuses_other_data_labels_and_start(whole: Path, pretrained: Pa
         train_classifier(config(), whole, data=DATA, labels=LabelConfig(label_fraction=0.5), resume=True)
     with pytest.raises(RunError, match="was begun from scratch, not from these weights"):
         train_classifier(config(), whole, data=DATA, init_from=pretrained, resume=True)
-    with pytest.raises(RunError, match="already holds a run; go on with: pointssl train --resume"):
+    with pytest.raises(RunError, match="already holds a run; resume it with: pointssl train --resume"):
         train_classifier(config(), whole, data=DATA)
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from pointssl.ops.kernels import native
-from pointssl.runs.checkpoint import load, read_config
 from pointssl.runs.record import read_metrics
+from pointssl.runs.run import Run, load
 from pointssl.runs.weights import read_tensors
 from tests.doubles import tiny_config
 from tests.train import shared_norms, two_processes
@@ -81,6 +81,6 @@ def test_lost_process__torchrun_takes_the_run_up_again(tmp_path: Path) -> None:
     command = [sys.executable, *launch, "-m", "tests.train.whole_run", str(run), "lose"]
     done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert read_config(run) == tiny_config()
+    assert Run.open(run).config == tiny_config()
     assert load(run)(torch.randn(2, 24, 3)).pooled.isfinite().all()
     assert [line["step"] for line in read_metrics(run)] == [1, 2, 3, 4, 5, 6]

@@ -15,7 +15,7 @@ def test_estimate__counts_by_hand_and_writes_nothing(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     before = torch.get_rng_state()
     config = tiny_config(steps=None, epochs=10.0, optim=OptimConfig(accumulate=2))
-    found = estimate(config, dataset=ToyClouds(), device="cpu", steps=2)
+    found = estimate(config, data=ToyClouds(), device="cpu", steps=2)
     # Weights without bias, each with a norm of two vectors: 3·6 + 12, 6·8 + 16, 8·10 + 20.
     assert found.encoder_parameters == 30 + 64 + 100
     # Head: 6·8 + 16 and 10·8 of the context, then 8·3 + 3.
@@ -32,14 +32,14 @@ def test_estimate__counts_by_hand_and_writes_nothing(tmp_path: Path, monkeypatch
 
 def test_estimate__sees_the_memory_of_a_step() -> None:
     config = tiny_config(data=DataConfig(points=3000, batch=16))
-    found = estimate(config, dataset=ToyClouds(points=3000), device="cpu", steps=1)
+    found = estimate(config, data=ToyClouds(points=3000), device="cpu", steps=1)
     # Of 48,000 points: logits, their exponentials and gradients are 3 wide, layers 6, 8 and 10, all float32.
     assert found.memory > 48_000 * (6 + 8 + 10) * 4
 
 
 def test_estimate__refuses_what_a_run_would_refuse() -> None:
     with pytest.raises(DataError, match="fewer than one batch"):
-        estimate(tiny_config(), dataset=ToyClouds(clouds=2), device="cpu")
+        estimate(tiny_config(), data=ToyClouds(clouds=2), device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import torch
 from huggingface_hub import HfApi, RepoUrl
 
 from pointssl.errors import RunError
-from pointssl.runs import hub
-from pointssl.runs.checkpoint import load, read_config, untrained
+from pointssl.runs import publish
+from pointssl.runs.run import Run, load
 from pointssl.train.pretrain import pretrain
 from tests.doubles import ToyClouds, tiny_config
 
@@ -17,7 +17,7 @@ from tests.doubles import ToyClouds, tiny_config
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run."""
-    return pretrain(tiny_config(steps=2), tmp_path_factory.mktemp("hub") / "run", dataset=ToyClouds())
+    return pretrain(tiny_config(steps=2), tmp_path_factory.mktemp("hub") / "run", data=ToyClouds())
 
 
 def _pooled(backbone: Any) -> torch.Tensor:
@@ -26,14 +26,14 @@ def _pooled(backbone: Any) -> torch.Tensor:
 
 
 def test_save_pretrained__comes_back_the_same(run: Path, tmp_path: Path) -> None:
-    folder = hub.save_pretrained(load(run), tmp_path / "mine", config=read_config(run), record={"by": "hand"})
-    assert torch.equal(_pooled(hub.from_pretrained(folder)), _pooled(load(run)))
+    folder = publish.save_pretrained(load(run), tmp_path / "mine", config=Run.open(run).config, record={"by": "hand"})
+    assert torch.equal(_pooled(load(folder)), _pooled(load(run)))
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors", "record.json"]
 
 
 def test_save_pretrained__never_mixes_two_encoders(run: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="exists; choose another folder"):
-        hub.save_pretrained(load(run), tmp_path, config=read_config(run))
+        publish.save_pretrained(load(run), tmp_path, config=Run.open(run).config)
 
 
 def test_push_to_hub__sends_the_encoder_and_nothing_else(run: Path) -> None:
@@ -49,7 +49,7 @@ def test_push_to_hub__sends_the_encoder_and_nothing_else(run: Path) -> None:
         def upload_folder(self, **more: Any) -> None:  # type: ignore[override]
             calls.append(("upload", more))
 
-    address = hub.push_to_hub(run, "me/encoder", private=True, api=Api())
+    address = publish.push_to_hub(run, "me/encoder", private=True, api=Api())
     assert address == "https://hub.example/me/encoder"
     assert calls[0] == ("me/encoder", {"private": True, "exist_ok": True})
     assert calls[1][1]["folder_path"] == run / "encoder"
@@ -66,9 +66,9 @@ def test_push_to_hub__refuses_a_checkpoint_and_tells_what_the_hub_said(run: Path
     with pytest.raises(
         RunError, match=r"did not take me/encoder: 401 Unauthorized for me/encoder; see `hf auth whoami`"
     ):
-        hub.push_to_hub(run, "me/encoder", api=Refusing())
+        publish.push_to_hub(run, "me/encoder", api=Refusing())
     with pytest.raises(RunError, match="is not a finished encoder"):
-        hub.push_to_hub(run / "checkpoints" / "step-00000002", "me/encoder", api=Refusing())
+        publish.push_to_hub(run / "checkpoints" / "step-00000002", "me/encoder", api=Refusing())
 
 
 def test_from_pretrained__fetches_a_hub_name(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,23 +78,24 @@ def test_from_pretrained__fetches_a_hub_name(run: Path, monkeypatch: pytest.Monk
         asked.append(name)
         return str(run / "encoder")
 
-    monkeypatch.setattr(hub, "snapshot_download", fetch)
-    assert torch.equal(_pooled(hub.from_pretrained("someone/encoder")), _pooled(load(run)))
-    assert torch.equal(_pooled(untrained("someone/encoder", 0)), _pooled(untrained(run, 0)))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    assert torch.equal(_pooled(load("hf:someone/encoder")), _pooled(load(run)))
+    assert torch.equal(_pooled(Run.open("hf:someone/encoder").untrained(0)), _pooled(Run.open(run).untrained(0)))
     assert set(asked) == {"someone/encoder"}
 
 
 def test_from_pretrained__offline_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(RunError, match="there is no folder someone/encoder, and no such model on the hub") as caught:
-        load("someone/encoder")
+    with pytest.raises(RunError, match="the hub has no model someone/encoder, or cannot be reached") as caught:
+        load("hf:someone/encoder")
     assert "\n" not in str(caught.value)
 
 
-def test_load__a_misspelt_local_folder_never_asks_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load__a_misspelt_path_never_asks_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
-    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: pytest.fail("asked the hub"))
-    with pytest.raises(RunError, match="runs/a does not exist"):
-        load("runs/a")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("asked the hub"))
+    for path in ("runs/a", "someone/encoder"):
+        with pytest.raises(RunError, match=f"{path} does not exist; .*hf:OWNER/MODEL"):
+            load(path)

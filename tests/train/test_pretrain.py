@@ -16,9 +16,10 @@ import torch
 
 from pointssl.backbones import DGCNNConfig
 from pointssl.errors import DataError, DiskFullError, Interrupted, RunError, SettingError
-from pointssl.runs.checkpoint import checkpoints, load
+from pointssl.runs.checkpoint import checkpoints
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.runs.record import read_metrics
+from pointssl.runs.run import load
 from pointssl.runs.weights import read_tensors, write_tensors
 from pointssl.train.loop import Step
 from pointssl.train.observe import Observer
@@ -32,7 +33,7 @@ FILES = ("model.safetensors", "optimizer.safetensors")
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny run, never stopped."""
-    return pretrain(tiny_config(), tmp_path_factory.mktemp("whole") / "run", dataset=ToyClouds())
+    return pretrain(tiny_config(), tmp_path_factory.mktemp("whole") / "run", data=ToyClouds())
 
 
 def _same_end(run: Path, other: Path, files: tuple[str, ...] = FILES) -> None:
@@ -90,10 +91,10 @@ def test_pretrain__logs_what_the_page_promises(whole: Path) -> None:
 def test_pretrain__is_a_function_of_the_seed(whole: Path, tmp_path: Path) -> None:
     torch.manual_seed(99)  # the caller's random state is of no matter
     before = torch.get_rng_state()
-    again = pretrain(tiny_config(), tmp_path / "again", dataset=ToyClouds())
+    again = pretrain(tiny_config(), tmp_path / "again", data=ToyClouds())
     _same_end(whole, again)
     assert torch.equal(torch.get_rng_state(), before)
-    other = pretrain(tiny_config(seed=1), tmp_path / "other", dataset=ToyClouds())
+    other = pretrain(tiny_config(seed=1), tmp_path / "other", data=ToyClouds())
     assert read_metrics(other)[0]["loss"] != read_metrics(whole)[0]["loss"]
 
 
@@ -105,9 +106,9 @@ def test_resume__after_ctrl_c_ends_with_the_same_bits(
     with monkeypatch.context() as patch:
         _stop_after(patch, step)
         with pytest.raises(Interrupted, match=f"after step {step} of 6.*pointssl pretrain --resume {run}"):
-            pretrain(tiny_config(), run, dataset=ToyClouds())
+            pretrain(tiny_config(), run, data=ToyClouds())
     assert checkpoints(run)[-1].name == f"step-{step:08d}"
-    pretrain(tiny_config(), run, dataset=ToyClouds(), resume=True)
+    pretrain(tiny_config(), run, data=ToyClouds(), resume=True)
     _same_end(run, whole)
     assert len(json.loads((run / "record.json").read_text())["resumed"]) == 1
 
@@ -128,12 +129,12 @@ def test_resume__holds_for_every_kind_of_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     config = tiny_config(**changes)
-    expected = pretrain(config, tmp_path / "whole", dataset=ToyClouds())
+    expected = pretrain(config, tmp_path / "whole", data=ToyClouds())
     with monkeypatch.context() as patch:
         _stop_after(patch, 3)
         with pytest.raises(Interrupted):
-            pretrain(config, tmp_path / "run", dataset=ToyClouds())
-    pretrain(config, tmp_path / "run", dataset=ToyClouds(), resume=True)
+            pretrain(config, tmp_path / "run", data=ToyClouds())
+    pretrain(config, tmp_path / "run", data=ToyClouds(), resume=True)
     _same_end(tmp_path / "run", expected, (*FILES, "ema.safetensors") if config.ema else FILES)
     encoders = [read_tensors(tmp_path / name / "encoder" / "model.safetensors") for name in ("run", "whole")]
     assert all(torch.equal(value, encoders[1][key]) for key, value in encoders[0].items())
@@ -147,7 +148,7 @@ def test_resume__after_kill_9_within_a_checkpoint(whole: Path, tmp_path: Path) -
     assert [path.name for path in checkpoints(run)] == ["step-00000002"]
     assert list((run / "checkpoints").glob(".*.partial")) != []
     assert load(run)(torch.randn(2, 24, 3)).pooled.isfinite().all()
-    pretrain(tiny_config(), run, dataset=ToyClouds(), resume=True)
+    pretrain(tiny_config(), run, data=ToyClouds(), resume=True)
     assert list((run / "checkpoints").glob(".*")) == []
     _same_end(run, whole)
 
@@ -179,7 +180,7 @@ def test_ctrl_c_twice__stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Observer, "see", seeing)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(Interrupted, match="stopped at once; the checkpoint of step 2 is kept"):
-        pretrain(tiny_config(), tmp_path / "run", dataset=ToyClouds())
+        pretrain(tiny_config(), tmp_path / "run", data=ToyClouds())
     assert signal.getsignal(signal.SIGINT) is handler
 
 
@@ -197,38 +198,38 @@ def test_full_disk__keeps_earlier_checkpoints_and_says_how_to_go_on(
     with monkeypatch.context() as patch:
         patch.setattr("pointssl.train.state.write_tensors", full)
         with pytest.raises(DiskFullError, match=r"no space left.*checkpoints to step 2 are whole; free some space"):
-            pretrain(tiny_config(), run, dataset=ToyClouds())
+            pretrain(tiny_config(), run, data=ToyClouds())
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000002"]
-    pretrain(tiny_config(), run, dataset=ToyClouds(), resume=True)
+    pretrain(tiny_config(), run, data=ToyClouds(), resume=True)
     _same_end(run, whole)
 
 
 def test_resume__after_a_kill_between_the_last_checkpoint_and_the_encoder(tmp_path: Path) -> None:
-    run = pretrain(tiny_config(), tmp_path / "run", dataset=ToyClouds())
+    run = pretrain(tiny_config(), tmp_path / "run", data=ToyClouds())
     expected = read_tensors(run / "encoder" / "model.safetensors")
     (run / "encoder").rename(run / ".encoder.0a1b.partial")
     (run / ".record.json.0a1b.partial").touch()
-    pretrain(tiny_config(), run, dataset=ToyClouds(), resume=True)
+    pretrain(tiny_config(), run, data=ToyClouds(), resume=True)
     found = read_tensors(run / "encoder" / "model.safetensors")
     assert all(torch.equal(value, found[name]) for name, value in expected.items())
     assert list(run.glob(".*")) == []
 
 
 def test_resume__of_a_finished_run_changes_nothing(tmp_path: Path) -> None:
-    run = pretrain(tiny_config(steps=1), tmp_path / "run", dataset=ToyClouds())
+    run = pretrain(tiny_config(steps=1), tmp_path / "run", data=ToyClouds())
     before = (run / "record.json").read_text()
-    assert pretrain(tiny_config(steps=1), run, dataset=ToyClouds(), resume=True) == run
+    assert pretrain(tiny_config(steps=1), run, data=ToyClouds(), resume=True) == run
     assert (run / "record.json").read_text() == before
 
 
 def test_keep__checkpoints_for_later_studies(tmp_path: Path) -> None:
     config = tiny_config(keep=(0.0, 0.5), checkpoint_every=1)
-    run = pretrain(config, tmp_path / "run", dataset=ToyClouds())
+    run = pretrain(config, tmp_path / "run", data=ToyClouds())
     assert [path.name for path in checkpoints(run)] == [f"step-0000000{n}" for n in (0, 3, 5, 6)]
 
 
 def test_ema__is_the_encoder(tmp_path: Path) -> None:
-    run = pretrain(tiny_config(ema=0.9), tmp_path / "run", dataset=ToyClouds())
+    run = pretrain(tiny_config(ema=0.9), tmp_path / "run", data=ToyClouds())
     last = run / "checkpoints" / "step-00000006"
     average, weights = read_tensors(last / "ema.safetensors"), read_tensors(last / "model.safetensors")
     encoder = load(run).state_dict()
@@ -240,14 +241,14 @@ def test_ema__is_the_encoder(tmp_path: Path) -> None:
 
 def _expect(error: type[Exception], message: str, config: PretrainConfig, run: Path, data: ToyClouds) -> None:
     with pytest.raises(error, match=message) as caught:
-        pretrain(config, run, dataset=data)
+        pretrain(config, run, data=data)
     assert "\n" not in str(caught.value)
     assert not (run / "config.json").exists()
 
 
 def test_refused__folder_that_holds_a_run(whole: Path) -> None:
-    with pytest.raises(RunError, match="already holds a run; go on with: pointssl pretrain --resume"):
-        pretrain(tiny_config(), whole, dataset=ToyClouds())
+    with pytest.raises(RunError, match="already holds a run; resume it with: pointssl pretrain --resume"):
+        pretrain(tiny_config(), whole, data=ToyClouds())
 
 
 def test_refused__folder_that_holds_something_else(tmp_path: Path) -> None:
@@ -257,20 +258,20 @@ def test_refused__folder_that_holds_something_else(tmp_path: Path) -> None:
 
 def test_refused__resuming_what_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="does not exist"):
-        pretrain(tiny_config(), tmp_path / "nowhere", dataset=ToyClouds(), resume=True)
+        pretrain(tiny_config(), tmp_path / "nowhere", data=ToyClouds(), resume=True)
     with pytest.raises(RunError, match="is not a run"):
-        pretrain(tiny_config(), tmp_path, dataset=ToyClouds(), resume=True)
+        pretrain(tiny_config(), tmp_path, data=ToyClouds(), resume=True)
 
 
 def test_refused__resuming_with_other_settings_or_clouds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     _stop_after(monkeypatch, 1)
     with pytest.raises(Interrupted):
-        pretrain(tiny_config(), run, dataset=ToyClouds())
+        pretrain(tiny_config(), run, data=ToyClouds())
     with pytest.raises(SettingError, match=r"optim.lr was 0.001, is 0.1; seed was 0, is 1"):
-        pretrain(tiny_config(seed=1, optim=OptimConfig(lr=0.1)), run, dataset=ToyClouds(), resume=True)
+        pretrain(tiny_config(seed=1, optim=OptimConfig(lr=0.1)), run, data=ToyClouds(), resume=True)
     with pytest.raises(DataError, match="was begun with other clouds: toy with 16, now toy with 20"):
-        pretrain(tiny_config(), run, dataset=ToyClouds(clouds=20), resume=True)
+        pretrain(tiny_config(), run, data=ToyClouds(clouds=20), resume=True)
 
 
 def test_refused__too_few_clouds_and_points(tmp_path: Path) -> None:
@@ -305,5 +306,5 @@ def test_bad_cloud_found_on_the_way__the_steps_before_it_are_kept(tmp_path: Path
     run = tmp_path / "run"
     config = tiny_config(checkpoint_every=100, data=DataConfig(points=24, batch=4, workers=0))
     with pytest.raises(DataError, match="NaN or infinite"):
-        pretrain(config, run, dataset=Failing())
+        pretrain(config, run, data=Failing())
     assert [path.name for path in checkpoints(run)] == ["step-00000003"]

@@ -18,8 +18,9 @@ from pointssl.data.views.write import write_views
 from pointssl.errors import DataError, Interrupted, SettingError, UserError
 from pointssl.methods import CrossPointConfig, MMPoint, MMPointConfig, ParAEConfig
 from pointssl.methods.pictures import PictureConfig
-from pointssl.runs.checkpoint import load_method, read_json
 from pointssl.runs.config import DataConfig, PretrainConfig
+from pointssl.runs.layout import read_json
+from pointssl.runs.run import Run
 from pointssl.runs.weights import read_tensors
 from pointssl.train import loop
 from pointssl.train.pretrain import pretrain
@@ -57,7 +58,7 @@ def test_resume__ends_with_the_same_bits(
     views: Path, tmp_path: Path, stored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = settings(views if stored else None)
-    whole = pretrain(config, tmp_path / "whole", dataset=SHAPES)
+    whole = pretrain(config, tmp_path / "whole", data=SHAPES)
     run = loop.run
 
     def cut(*arguments: Any, **named: Any) -> Any:
@@ -68,12 +69,12 @@ def test_resume__ends_with_the_same_bits(
 
     monkeypatch.setattr(loop, "run", cut)
     with pytest.raises(Interrupted):
-        pretrain(config, tmp_path / "cut", dataset=SHAPES)
+        pretrain(config, tmp_path / "cut", data=SHAPES)
     monkeypatch.undo()
-    again = pretrain(config, tmp_path / "cut", dataset=SHAPES, resume=True)
+    again = pretrain(config, tmp_path / "cut", data=SHAPES, resume=True)
     one, other = (read_tensors(path / "encoder" / "model.safetensors") for path in (whole, again))
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert isinstance(load_method(again), MMPoint)
+    assert isinstance(Run.open(again).method(), MMPoint)
     assert ("views" in read_json(whole / "record.json")["data"]) == stored
 
 
@@ -132,24 +133,24 @@ def test_refused__before_the_first_step(
     message: str,
 ) -> None:
     with pytest.raises(kind, match=message):
-        pretrain(change(settings(views)), tmp_path / "run", dataset=SHAPES)
+        pretrain(change(settings(views)), tmp_path / "run", data=SHAPES)
     assert not (tmp_path / "run").exists()
 
 
 def test_refused__colours_without_rendered_views(tmp_path: Path) -> None:
     config = mm(settings(None), pictures=PictureConfig(kind="color"))
     with pytest.raises(SettingError, match="points have no colours to draw"):
-        pretrain(config, tmp_path / "run", dataset=SHAPES)
+        pretrain(config, tmp_path / "run", data=SHAPES)
 
 
 def test_refused__clouds_without_views(views: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="have no views"):
-        pretrain(settings(views), tmp_path / "run", dataset=SyntheticShapes(20, points=64))
+        pretrain(settings(views), tmp_path / "run", data=SyntheticShapes(20, points=64))
 
 
 def test_refused__resuming_with_other_views(views: Path, tmp_path: Path) -> None:
     config = settings(views)
-    run = pretrain(config, tmp_path / "run", dataset=SHAPES)
+    run = pretrain(config, tmp_path / "run", data=SHAPES)
     import shutil
 
     shutil.rmtree(run / "encoder")
@@ -158,7 +159,7 @@ def test_refused__resuming_with_other_views(views: Path, tmp_path: Path) -> None
     try:
         write_views(SHAPES, views, ViewConfig(kind="depth", views=5, size=16, elevation=(60.0,)), workers=1)
         with pytest.raises(DataError, match="begun with other views"):
-            pretrain(config, run, dataset=SHAPES, resume=True)
+            pretrain(config, run, data=SHAPES, resume=True)
     finally:
         shutil.rmtree(views)
         kept.rename(views)
@@ -166,7 +167,7 @@ def test_refused__resuming_with_other_views(views: Path, tmp_path: Path) -> None
 
 def test_crosspoint__runs_with_stored_views(views: Path, tmp_path: Path) -> None:
     method = CrossPointConfig(dim=8, hidden=(8, 8), image=IMAGE, pictures=PictureConfig(kind="depth"))
-    run = pretrain(settings(views, method=method), tmp_path / "run", dataset=SHAPES)
+    run = pretrain(settings(views, method=method), tmp_path / "run", data=SHAPES)
     assert (run / "encoder").is_dir()
 
 
@@ -176,6 +177,6 @@ def test_method__of_ones_own_image_encoder(views: Path, tmp_path: Path) -> None:
     flat = AdaptedImages(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 6)), 6, channels=1)
     own = MMPoint(build_backbone(config.backbone), config.method, flat)
     before = own.backbone.state_dict()["local.0.linear.weight"].clone()
-    run = pretrain(config, tmp_path / "run", dataset=SHAPES, method=own)
+    run = pretrain(config, tmp_path / "run", data=SHAPES, method=own)
     after = read_tensors(run / "encoder" / "model.safetensors")["local.0.linear.weight"]
     assert not torch.equal(before, after)

@@ -129,7 +129,7 @@ class _Poisoned(Backbone):
 def test_stop__keeps_batch_weights_and_reason(tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(TrainingStopped, match=r"stopped at step 3: the loss became nan.*run/failure") as caught:
-        pretrain(tiny_config(), run, dataset=ToyClouds(), backbone=_Poisoned())
+        pretrain(tiny_config(), run, data=ToyClouds(), backbone=_Poisoned())
     assert "\n" not in str(caught.value)
     reason = json.loads((run / "failure" / "reason.json").read_text())
     assert reason["step"] == 3

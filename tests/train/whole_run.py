@@ -69,7 +69,7 @@ def main(out: Path, mode: str) -> None:
     slow = mode == "slow"
     config = tiny_config(steps=200, checkpoint_every=1000) if slow else tiny_config()
     try:
-        pretrain(config, out, dataset=_Slow() if slow else ToyClouds(), resume=out.exists(), device="cpu")
+        pretrain(config, out, data=_Slow() if slow else ToyClouds(), resume=out.exists(), device="cpu")
     except UserError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(2)

@@ -64,7 +64,7 @@ def demo(*, data: str | None = None, out: Path = Path("demo"), seconds: float = 
 
 
 def evaluate(
-    run: Positional[Path],
+    run: Positional[str],
     *,
     data: str,
     protocols: tuple[str, ...] = ("svm-fixed", "svm-cv", "svm-cv-standardised", "knn-20", "knn-1"),
@@ -77,7 +77,7 @@ def evaluate(
     """Measure a run's encoder beside its untrained twin and keep the scores under the run.
 
     Args:
-        run: folder of the run.
+        run: folder of the run, or hf:OWNER/MODEL.
         data: labelled clouds: a folder, store or file, `synthetic`, or NAME:PATH.
         protocols: any of svm-fixed, svm-cv, svm-cv-wide, svm-cv-standardised, linear-svc, knn-20, knn-1, fractions-svm,
             fractions-finetune, few-shot-a, few-shot-b, finetune.
@@ -96,7 +96,7 @@ def evaluate(
 
 
 def compare(
-    runs: Positional[tuple[Path, ...]],
+    runs: Positional[tuple[str, ...]],
     *,
     data: str,
     protocols: tuple[str, ...] = ("svm-cv", "knn-20"),
@@ -125,7 +125,7 @@ def compare(
 
 
 def embed(
-    run: Positional[Path],
+    run: Positional[str],
     *,
     data: str,
     out: Path,
@@ -138,7 +138,7 @@ def embed(
     """Write one vector per cloud, with names and labels, to a .parquet, .npz or .csv file.
 
     Args:
-        run: folder of the run.
+        run: folder of the run, or hf:OWNER/MODEL.
         data: clouds: a folder, store or file, `synthetic`, or NAME:PATH.
         out: file to write; its ending is the format.
         split: `all`, or one of the data's splits.
@@ -154,7 +154,7 @@ def embed(
 
 
 def report(
-    run: Positional[Path],
+    run: Positional[str],
     *,
     data: str | None = None,
     out: Path | None = None,
@@ -165,18 +165,16 @@ def report(
     """Write a run's pictures and its page, which opens from the disk without a network.
 
     Args:
-        run: folder of the run.
+        run: folder of the run, or hf:OWNER/MODEL.
         data: clouds to look at; by default the run's own.
         out: folder to write into; the run itself by default.
         shapes: how many clouds are shown in 3D.
         seed: decides which.
         up: axis of the data that points up: x, y or z.
     """
-    from pointssl.data.open import open_dataset
     from pointssl.show.run.report import write_report
 
-    dataset = None if data is None else open_dataset(data)
-    _say("page", write_report(run, out, dataset=dataset, shapes=shapes, seed=seed, up=up))
+    _say("page", write_report(run, out, data=data, shapes=shapes, seed=seed, up=up))
 
 
 def _print(text: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from pointssl.app.recipes import recipe
 from pointssl.data.cloud import Dataset
 from pointssl.data.files.scan import ARCHIVES
-from pointssl.data.open import open_dataset
+from pointssl.data.open import open_dataset, splits_of
 from pointssl.data.splits import open_splits
 from pointssl.data.store.dataset import is_store
 from pointssl.data.store.pack import pack
@@ -16,8 +16,9 @@ from pointssl.errors import RunError
 from pointssl.evaluate.suite import evaluate
 from pointssl.evaluate.table import evaluation_table
 from pointssl.progress import console
-from pointssl.runs.checkpoint import read_config
 from pointssl.runs.config import PretrainConfig
+from pointssl.runs.layout import is_begun
+from pointssl.runs.run import Run
 from pointssl.show.run.report import write_report
 from pointssl.train.estimate import duration, estimate
 from pointssl.train.pretrain import pretrain
@@ -34,15 +35,18 @@ def run_demo(data: str | None, out: Path, *, seconds: float, seed: int) -> Path:
     splits = _splits(source, seed)
     train = splits[0] if splits else open_dataset(source)
     run = out / "run"
-    if (run / "config.json").is_file():
-        config = read_config(run)
-        if (config.data.source, config.seed) != (source, seed):
-            kept = f"{out} holds a demo of {config.data.source} with seed {config.seed}"
+    if is_begun(run):
+        begun = Run.open(run)
+        config, before = begun.config, begun.trained_on
+        if before is None or (before.fingerprint, config.seed) != (train.fingerprint, seed):
+            kept = f"{out} holds a demo of {before} with seed {config.seed}"
             raise RunError(f"{kept}; delete it, or choose another place with --out")
         console.print(f"going on with the demo in {out}")
     else:
         config = _plan(source, "train" if splits else "all", train, seconds, seed)
-    pretrain(config, run, dataset=train, resume=(run / "config.json").is_file())
+    # What we held out ourselves nobody can open again by the name of the data.
+    held_out = splits is not None and "train" not in splits_of(source)
+    pretrain(config, run, data=train if held_out else source, resume=is_begun(run))
     if splits:
         console.print(
             evaluation_table(evaluate(run, splits, protocols=("svm-cv-wide", "svm-cv-standardised", "knn-20")))
@@ -50,7 +54,7 @@ def run_demo(data: str | None, out: Path, *, seconds: float, seed: int) -> Path:
     else:
         console.print("the clouds have no labels: pictures only, there is nothing to measure against")
     # Generated shapes stand on y; which way is up in the user's own is not known, and can be chosen on the page.
-    return write_report(run, out, dataset=splits[1] if splits else train, up="y" if data is None else "z")
+    return write_report(run, out, data=splits[1] if splits else train, up="y" if data is None else "z")
 
 
 def _packed(data: str, out: Path) -> str:
@@ -82,7 +86,7 @@ def _plan(source: str, split: str, train: Dataset, seconds: float, seed: int) ->
     points = int(min(POINTS, np.min([len(train.xyz(i)) for i in range(len(train))])))
     shared = replace(base.data, source=source, split=split, points=points, batch=min(base.data.batch, len(train)))
     config = replace(base, data=shared, seed=seed, checkpoint_every=50, log_every=2, monitor_every=50)
-    cost = estimate(config, dataset=train, steps=3)
+    cost = estimate(config, data=train, steps=3)
     steps = max(10, int(seconds / cost.seconds_per_step))
     epochs = steps * shared.batch / len(train)
     console.print(

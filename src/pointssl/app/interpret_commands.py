@@ -120,12 +120,12 @@ def own_reading(runs: Sequence[Path], points: int | None) -> dict[str, Any]:
     Raises:
         SettingError: runs that differ in it; their values would not be comparable.
     """
-    from pointssl.runs.checkpoint import existing, read_json
+    from pointssl.runs.run import Run
 
     found = []
     for run in runs:
-        data = read_json(existing(run) / "config.json")["data"]
-        found.append({name: data[name] for name in ("points", "normalise", "allow_repeats") if name in data})
+        data = Run.open(run).config.data
+        found.append({name: getattr(data, name) for name in ("points", "normalise", "allow_repeats")})
         if points is not None:
             found[-1]["points"] = points
     if any(one != found[0] for one in found):

@@ -14,6 +14,7 @@ from pointssl.app.tables import two_columns
 from pointssl.errors import RunError, SettingError
 from pointssl.progress import make_console, say
 from pointssl.runs.config import BUDGETS, PretrainConfig
+from pointssl.runs.layout import is_begun
 
 console = make_console()
 
@@ -46,19 +47,19 @@ class Resume:
 
 def run(words: Sequence[str]) -> None:
     """Run `pretrain RECIPE ...` or `pretrain --resume RUN`."""
-    from pointssl.runs.checkpoint import read_config
+    from pointssl.runs.run import Run
     from pointssl.train import pretrain
-    from pointssl.train.checks import is_supervised, resume_command
 
     if any(word.split("=")[0] == "--resume" for word in words):
         again = flags.change(Resume(resume=Path()), words, "pointssl pretrain")
-        if not (again.resume / "config.json").is_file():
+        if not is_begun(again.resume):
             raise RunError(
                 f"{again.resume} is no run that was begun; start one with: pointssl pretrain RECIPE --out RUN"
             )
-        if is_supervised(again.resume):
-            raise RunError(f"{again.resume} learns from labels; go on with: {resume_command(again.resume)}")
-        _finished(pretrain.pretrain(read_config(again.resume), again.resume, resume=True, device=again.device))
+        begun = Run.open(again.resume)
+        if begun.is_supervised:
+            raise RunError(f"{again.resume} learns from labels; resume it with: {begun.resume_command}")
+        _finished(pretrain.pretrain(begun.config, again.resume, resume=True, device=again.device))
         return
     if not words or words[0].startswith("-"):
         if {"-h", "--help"} & set(words):

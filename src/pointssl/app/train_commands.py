@@ -82,7 +82,7 @@ def run(words: Sequence[str]) -> None:
         from pointssl.train.estimate import estimate
 
         config, splits = fitted(config, None, given.labels)
-        console.print(two_columns(estimate(config, dataset=splits.train, device=given.device).table()))
+        console.print(two_columns(estimate(config, data=splits.train, device=given.device).table()))
         return
     out = given.out or Path("runs") / name
     done = train_classifier(
@@ -98,9 +98,9 @@ def run(words: Sequence[str]) -> None:
 
 def from_run(recipe: PretrainConfig, run: str) -> PretrainConfig:
     """Return a recipe with the encoder of a run and its way to read clouds; raises `RunError`."""
-    from pointssl.runs.checkpoint import read_config
+    from pointssl.runs.run import Run
 
-    other = read_config(run)
+    other = Run.open(run).config
     data = replace(
         recipe.data,
         points=other.data.points,

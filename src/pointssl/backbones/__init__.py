@@ -3,12 +3,14 @@
 `BACKBONES` is the whole list: name, settings, class. A network that is not in it takes part through `adapt`.
 """
 
-from pointssl.backbones.base import Backbone
+from collections.abc import Callable
+from typing import Any
+
+from pointssl.backbones.base import Backbone, BackboneConfig
 from pointssl.backbones.dgcnn import DGCNN, DGCNNConfig
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 
-BackboneConfig = PointNetConfig | DGCNNConfig
-BACKBONES: dict[str, tuple[type[PointNetConfig] | type[DGCNNConfig], type[PointNet] | type[DGCNN]]] = {
+BACKBONES: dict[str, tuple[type[BackboneConfig], Callable[[Any], Backbone]]] = {
     "pointnet": (PointNetConfig, PointNet),
     "dgcnn": (DGCNNConfig, DGCNN),
 }
@@ -16,11 +18,10 @@ BACKBONES: dict[str, tuple[type[PointNetConfig] | type[DGCNNConfig], type[PointN
 
 def build_backbone(config: BackboneConfig) -> Backbone:
     """Return the network that `config` describes, with fresh weights from torch's current random state."""
-    match config:
-        case PointNetConfig():
-            return PointNet(config)
-        case DGCNNConfig():
-            return DGCNN(config)
+    for settings, backbone in BACKBONES.values():
+        if type(config) is settings:
+            return backbone(config)
+    raise ValueError(f"config must be settings of one of {sorted(BACKBONES)}, got {type(config).__name__}")
 
 
 __all__ = [

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointssl.backbones.base import Backbone
+from pointssl.backbones.base import Backbone, BackboneConfig
 from pointssl.backbones.layers import MaxPoolLayer, PointLayer, require_points
 from pointssl.ops.kernels import edgeconv, neighbors
 from pointssl.ops.kernels.norm import BatchNorm
@@ -26,7 +26,7 @@ SEGMENTATION_WIDTHS = ((64, 64), (64, 64), (64,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DGCNNConfig:
+class DGCNNConfig(BackboneConfig):
     """Settings of DGCNN."""
 
     k: int = 20

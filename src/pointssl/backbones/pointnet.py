@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointssl.backbones.base import Backbone
+from pointssl.backbones.base import Backbone, BackboneConfig
 from pointssl.backbones.layers import MaxPoolLayer, PointLayer, mlp, require_points
 from pointssl.types import Features
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PointNetConfig:
+class PointNetConfig(BackboneConfig):
     """Settings of PointNet."""
 
     local: tuple[int, ...] = (64,)
@@ -66,6 +66,7 @@ class PointNet(Backbone):
 
     def __init__(self, config: PointNetConfig) -> None:
         super().__init__()
+        self.config = config
         self.input_transform = TransformNet(3) if config.transforms else None
         self.local = nn.Sequential(*(PointLayer(i, o) for i, o in pairwise((3, *config.local))))
         self.feature_transform = TransformNet(config.local[-1]) if config.transforms else None

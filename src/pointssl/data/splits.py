@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -31,6 +32,11 @@ class Subset:
     ) -> None:
         self._whole, self._index, self._name = whole, index, name
         self._labels, self._classes = labels, classes
+
+    @property
+    def whole(self) -> Dataset:
+        """The data set that these clouds are of."""
+        return self._whole
 
     @property
     def name(self) -> str:
@@ -116,6 +122,21 @@ def first_clouds(dataset: Dataset, count: int) -> Dataset:
     if not is_endless(dataset):
         return dataset
     return Subset(dataset, np.arange(count), f"{dataset.name}, the first {count}")
+
+
+def holds_test_clouds(fingerprint: str, splits: Splits, data: Data) -> bool:
+    """Tell whether the data set of this fingerprint holds the test clouds of `splits`, which `data` was opened as.
+
+    It does where it is their part, or the whole that they are a part of. Content decides, no name; the same clouds in
+    another form, such as a folder and the store that was packed from it, are not recognised.
+    """
+    if fingerprint == splits.test.fingerprint:
+        return True
+    if isinstance(splits.test, Subset):
+        return fingerprint == splits.test.whole.fingerprint
+    if fingerprint == splits.train.fingerprint or not isinstance(data, str | Path):
+        return False
+    return fingerprint == open_dataset(data).fingerprint
 
 
 def hold_out(dataset: Dataset, *, seed: int = 0, share: float = TEST_SHARE, called: str = "test") -> Splits:

@@ -28,8 +28,8 @@ from pointssl.formatting import p_value, points
 from pointssl.ops import stats
 from pointssl.ops.evidence import ALONE, difference_of_runs
 from pointssl.ops.stats import Estimate
-from pointssl.runs import checkpoint
 from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ def compare(
 
 def groups_of(runs: Sequence[Path | str]) -> list[str]:
     """Return the group of every run: the names of all runs whose settings are equal apart from the seed, in short."""
-    keys = [json.dumps(to_json(replace(checkpoint.read_config(run), seed=0)), sort_keys=True) for run in runs]
+    keys = [json.dumps(to_json(replace(Run.open(run).config, seed=0)), sort_keys=True) for run in runs]
     members: dict[str, list[str]] = {}
     for key, run in zip(keys, runs, strict=True):
         members.setdefault(key, []).append(Path(run).name)

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from pointssl import files
-from pointssl.data.cloud import Dataset
-from pointssl.data.open import open_dataset
+from pointssl.backbones import Backbone
+from pointssl.data.open import Data, open_dataset
 from pointssl.errors import SettingError, nearest
 from pointssl.evaluate.features import Reading, encode
-from pointssl.runs import checkpoint
+from pointssl.runs.run import Run
 
 FORMATS = (".parquet", ".npz", ".csv")
 
@@ -28,10 +28,11 @@ class Embeddings:
 
 
 def embed(
-    run: Path | str,
-    data: str | Dataset,
+    run: Run | Path | str,
+    data: Data,
     out: Path | str,
     *,
+    backbone: Backbone | None = None,
     split: str = "all",
     points: int | None = None,
     seed: int = 0,
@@ -42,12 +43,14 @@ def embed(
     """Encode `data` with the encoder of `run` and write it to `out`, whole or not at all; the ending is the format.
 
     parquet: columns name, label, class, feature (a list); npz: arrays names, labels, classes, features; csv: columns
-    name, label, class, f0, f1, ... Raises `SettingError` for another ending or where parquet's library is missing.
+    name, label, class, f0, f1, ... `backbone` is the network of a run that it was passed to. Raises
+    `SettingError` for another ending or where parquet's library is missing.
     """
     path = Path(out)
     check_format(path)
-    config = checkpoint.read_config(run).data
-    dataset = open_dataset(data, split) if isinstance(data, str) else data
+    opened = Run.open(run, backbone=backbone)
+    config = opened.config.data
+    dataset = open_dataset(data, split)
     reading = Reading(
         points=points or config.points,
         normalise=config.normalise,
@@ -56,7 +59,7 @@ def embed(
         device=device,
         bf16=bf16,
     )
-    features = encode(checkpoint.load(run), dataset, reading, seed=seed, title=f"features of {dataset.name}")
+    features = encode(opened.encoder(), dataset, reading, seed=seed, title=f"features of {dataset.name}")
     found = Embeddings(
         names=tuple(dataset[i].name for i in range(len(dataset))),
         labels=dataset.labels,

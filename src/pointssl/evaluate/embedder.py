@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from pointssl.backbones.base import Backbone
 from pointssl.data.arrays import ArrayDataset
 from pointssl.evaluate.features import Reading, encode
-from pointssl.runs import checkpoint
+from pointssl.runs.run import Run
 
 
 @final
@@ -49,7 +49,8 @@ class PointEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(self.run, Backbone):
             self.backbone_, stored = self.run, 1024
         else:
-            self.backbone_, stored = checkpoint.load(self.run), checkpoint.read_config(self.run).data.points
+            run = Run.open(self.run)
+            self.backbone_, stored = run.encoder(), run.config.data.points
         self.points_ = self.points or stored
         self.n_features_out_ = self.backbone_.pooled_dim
         return self

@@ -21,6 +21,7 @@ from pointssl.errors import DataError, Interrupted
 from pointssl.evaluate import few_shot
 from pointssl.evaluate.bench import Bench
 from pointssl.evaluate.record import Arm, Predicted, Repeat, Results, Skipped, score
+from pointssl.runs import layout
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.weights import digest
 from pointssl.train.classifier import train_classifier
@@ -139,13 +140,14 @@ def _scores(
                 labels=labels,
                 backbone=encoder,
                 score_epochs=bench.score_epochs,
-                resume=(run / "config.json").is_file(),
+                resume=layout.is_begun(run),
                 device=bench.reading.device,
             )
         except Interrupted as error:
             stopped = str(error).split(",")[0]
             raise Interrupted(f"{stopped}; the same `pointssl evaluate` command goes on from there") from error
-        for weights in ("checkpoints", "encoder"):  # tens of runs of tens of megabytes, which nobody reads again
+        # Tens of runs of tens of megabytes, which nobody reads again.
+        for weights in (layout.CHECKPOINTS, layout.ENCODER):
             shutil.rmtree(run / weights, ignore_errors=True)
         return read_scores(run)
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pointssl.data.cloud import Dataset
-from pointssl.data.splits import Splits, open_splits
+from pointssl.backbones import Backbone
+from pointssl.data.open import Data
+from pointssl.data.splits import Splits, holds_test_clouds, open_splits
 from pointssl.errors import SettingError
 from pointssl.evaluate import record
 from pointssl.evaluate.bench import FRACTIONS, SUBSETS, Bench
@@ -14,16 +15,17 @@ from pointssl.evaluate.few_shot import FewShotConfig
 from pointssl.evaluate.probe import PROBES
 from pointssl.evaluate.protocols import DEFAULT, Protocol, chosen
 from pointssl.evaluate.record import Conditions, Evaluation, Predicted, Score, Skipped
-from pointssl.runs import checkpoint
 from pointssl.runs.config import PretrainConfig
+from pointssl.runs.run import Run
 from pointssl.runs.weights import digest
 from pointssl.train.recipes import train_recipe
 
 
 def evaluate(
-    run: Path | str,
-    data: str | tuple[Dataset, Dataset],
+    run: Run | Path | str,
+    data: Data,
     *,
+    backbone: Backbone | None = None,
     protocols: Sequence[str | Protocol] = DEFAULT,
     seeds: Sequence[int] = (0, 1, 2),
     points: int | None = None,
@@ -41,14 +43,15 @@ def evaluate(
 ) -> Evaluation:
     """Measure the encoder of `run` on `data`, write `run/evaluation/<data>.json` and return what it says.
 
-    `data` is what `open_dataset` takes, or a training and a test set. `points` is the run's own number when not given.
+    `backbone` is the network of a run that it was passed to. `points` is the run's own number when not given.
     `protocols` are names or objects, `finetune` and `few_shot_finetune` recipes of `pointssl train` or settings.
     The file grows after every protocol, and scores of other protocols under the same conditions stay in it. With
     `reuse`, probes that are already in it are not fitted again. Raises `RunError`, `DataError` or `SettingError`.
     """
-    folder = out or checkpoint.existing(run) / "evaluation"
-    config = checkpoint.read_config(run)
-    pretrained = checkpoint.load(run)
+    opened = Run.open(run, backbone=backbone)
+    folder = out or opened.evaluation_folder
+    config = opened.config
+    pretrained = opened.encoder()
     reading = Reading(
         points=points or config.data.points,
         normalise=config.data.normalise,
@@ -60,7 +63,7 @@ def evaluate(
     asked = chosen(protocols)
     splits = open_splits(data)
     bench = Bench(
-        arms={"pretrained": lambda _: pretrained, "untrained": lambda seed: checkpoint.untrained(run, seed)},
+        arms={"pretrained": lambda _: pretrained, "untrained": opened.untrained},
         splits=splits,
         reading=reading,
         seeds=_seeds(seeds),
@@ -73,9 +76,12 @@ def evaluate(
         fractions=tuple(fractions),
         subsets=subsets,
     )
-    source = f"{config.data.source}, split {config.data.split}"
-    notes = [f"test clouds were in the pre-training data ({source}), without labels"] if _seen(data, config) else []
-    return measure(bench, asked, run=str(run), pretraining=source, notes=notes, folder=folder, reuse=reuse)
+    trained_on = opened.trained_on
+    leaked = trained_on is not None and holds_test_clouds(trained_on.fingerprint, splits, data)
+    notes = [f"test clouds were in the pre-training data ({trained_on}), without labels"] if leaked else []
+    source = "not recorded" if trained_on is None else str(trained_on)
+    name = str(opened.folder) if isinstance(run, Run) else str(run)
+    return measure(bench, asked, run=name, pretraining=source, notes=notes, folder=folder, reuse=reuse)
 
 
 def measure(
@@ -145,11 +151,6 @@ def _seeds(seeds: Sequence[int]) -> tuple[int, ...]:
     if not seeds or len(set(seeds)) != len(seeds):
         raise SettingError(f"seeds must be different numbers, at least one, got {list(seeds)}")
     return tuple(seeds)
-
-
-def _seen(data: str | tuple[Dataset, Dataset], config: PretrainConfig) -> bool:
-    """Tell whether the encoder saw the test clouds in pre-training, as far as the settings can say."""
-    return isinstance(data, str) and data == config.data.source and config.data.split in ("all", "test")
 
 
 def _edge_notes(scores: Sequence[Score]) -> list[str]:

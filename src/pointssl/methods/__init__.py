@@ -5,31 +5,31 @@ line below and a recipe; the contract tests fail until all five exist.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from pointssl.backbones.base import Backbone
-from pointssl.methods.base import PretextMethod
+from pointssl.methods.base import MethodConfig, PretextMethod
 from pointssl.methods.classify import Classify, ClassifyConfig
 from pointssl.methods.contrast import Contrast, ContrastConfig
 from pointssl.methods.crosspoint import CrossPoint, CrossPointConfig
 from pointssl.methods.mm_point import MMPoint, MMPointConfig
 from pointssl.methods.parae import ParAE, ParAEConfig
 
-MethodConfig = ParAEConfig | MMPointConfig | CrossPointConfig | ContrastConfig | ClassifyConfig
-METHODS: dict[str, tuple[type[Any], Callable[..., PretextMethod]]] = {
+Methods = dict[str, tuple[type[MethodConfig], Callable[..., PretextMethod]]]
+
+METHODS: Methods = {
     "parae": (ParAEConfig, ParAE),
     "mm-point": (MMPointConfig, MMPoint),
     "crosspoint": (CrossPointConfig, CrossPoint),
     "contrast": (ContrastConfig, Contrast),
 }
-SUPERVISED: dict[str, tuple[type[Any], Callable[..., PretextMethod]]] = {"classify": (ClassifyConfig, Classify)}
+SUPERVISED: Methods = {"classify": (ClassifyConfig, Classify)}
 """What learns from labels on the same engine; no pretext tasks, and started by `train_classifier`."""
 
 
 def build_method(config: MethodConfig, backbone: Backbone) -> PretextMethod:
     """Return the method that `config` describes, around `backbone`."""
     for settings, method in (METHODS | SUPERVISED).values():
-        if isinstance(config, settings):
+        if type(config) is settings:
             return method(backbone, config)
     raise ValueError(f"config must be settings of one of {sorted(METHODS)}, got {type(config).__name__}")
 

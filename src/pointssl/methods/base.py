@@ -6,7 +6,14 @@ import torch
 from torch import nn
 
 from pointssl.backbones.base import Backbone
+from pointssl.data.views.augment import Kind
 from pointssl.types import CloudBatch, StepOutput
+
+
+class MethodConfig:
+    """Base of the settings of every method, each a frozen dataclass."""
+
+    __slots__ = ()
 
 
 class PretextMethod(nn.Module, ABC):
@@ -15,6 +22,8 @@ class PretextMethod(nn.Module, ABC):
     backbone: Backbone
     views: int = 0
     """Rendered views of every cloud that a step works with; 0 for methods of clouds alone."""
+    view_kind: Kind | None = None
+    """What those views show; None for methods of clouds alone."""
 
     @abstractmethod
     def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:

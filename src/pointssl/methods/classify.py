@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.layers import mlp
-from pointssl.methods.base import PretextMethod
+from pointssl.methods.base import MethodConfig, PretextMethod
 from pointssl.methods.interaction import (
     InteractionConfig,
     InteractionLoss,
@@ -30,7 +30,7 @@ from pointssl.types import CloudBatch, StepOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassifyConfig:
+class ClassifyConfig(MethodConfig):
     """Settings of supervised classification."""
 
     classes: int = 0

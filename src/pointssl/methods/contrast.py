@@ -16,14 +16,14 @@ from torch import Tensor
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.layers import mlp
 from pointssl.data.augment import AugmentConfig, augment, neighbourhood
-from pointssl.methods.base import PretextMethod
+from pointssl.methods.base import MethodConfig, PretextMethod
 from pointssl.ops import contrastive
 from pointssl.ops.batch_rng import Draws
 from pointssl.types import CloudBatch, StepOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContrastConfig:
+class ContrastConfig(MethodConfig):
     """Settings of the contrast between copies."""
 
     hidden: int = 1024

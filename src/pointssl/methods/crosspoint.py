@@ -16,7 +16,7 @@ from pointssl.backbones.image import ImageEncoder, ResNet, ResNetConfig
 from pointssl.backbones.layers import mlp
 from pointssl.data.augment import AugmentConfig, augment
 from pointssl.data.views.augment import ATOMS, augment_views, standardise
-from pointssl.methods.base import PretextMethod
+from pointssl.methods.base import MethodConfig, PretextMethod
 from pointssl.methods.pictures import PictureConfig, pictures
 from pointssl.ops import contrastive
 from pointssl.ops.batch_rng import Draws
@@ -27,7 +27,7 @@ CHANGES = ("flip", "jitter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrossPointConfig:
+class CrossPointConfig(MethodConfig):
     """Settings of the CrossPoint pretext task."""
 
     dim: int = 256
@@ -62,6 +62,7 @@ class CrossPoint(PretextMethod):
         """Put the method around `backbone`; `image` takes the place of the image encoder of the settings."""
         super().__init__()
         self.backbone, self.config = backbone, config
+        self.view_kind = config.pictures.kind
         self.image = image or ResNet(config.image)
         self.cloud_head = mlp((backbone.pooled_dim, config.hidden[0], config.dim))
         self.image_head = mlp((self.image.dim, config.hidden[1], config.dim), bias=False)

@@ -17,7 +17,7 @@ from pointssl.backbones.image import ImageEncoder, ResNet, ResNetConfig
 from pointssl.backbones.layers import mlp
 from pointssl.data.augment import AugmentConfig, augment
 from pointssl.data.views.augment import augment_views, level_atoms, standardise
-from pointssl.methods.base import PretextMethod
+from pointssl.methods.base import MethodConfig, PretextMethod
 from pointssl.methods.pictures import PictureConfig, pictures
 from pointssl.ops import contrastive
 from pointssl.ops.batch_rng import Draws
@@ -25,7 +25,7 @@ from pointssl.types import CloudBatch, StepOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MMPointConfig:
+class MMPointConfig(MethodConfig):
     """Settings of the MM-Point pretext task."""
 
     views: int = 4
@@ -81,6 +81,7 @@ class MMPoint(PretextMethod):
         """Put the method around `backbone`; `image` takes the place of the image encoder of the settings."""
         super().__init__()
         self.backbone, self.config = backbone, config
+        self.view_kind = config.pictures.kind
         cloud, dim = (backbone.pooled_dim, config.hidden[0]), config.view_dim
         pairs = config.views if config.heads == "per_view" else 1
         self.copy_head = mlp((*cloud, config.intra_dim)) if config.intra and config.heads != "single" else None

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.heads import PointHead
-from pointssl.methods.base import PretextMethod
+from pointssl.methods.base import MethodConfig, PretextMethod
 from pointssl.ops import mixture
 from pointssl.types import CloudBatch, StepOutput
 
@@ -23,7 +23,7 @@ FLOAT32_FLOOR = 5e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParAEConfig:
+class ParAEConfig(MethodConfig):
     """Settings of the ParAE pretext task."""
 
     components: int = 32

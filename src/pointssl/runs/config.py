@@ -16,8 +16,9 @@ from pointssl.methods import MethodConfig, ParAEConfig
 class DataConfig:
     """Which clouds are read, and how they become batches."""
 
-    source: str = "synthetic"
-    """A store, folder or file, `generated:unions`, `mix:SET=WEIGHT,...`, `synthetic`, or NAME:PATH of a known set."""
+    source: str | None = None
+    """A store, folder or file, `generated:unions`, `mix:SET=WEIGHT,...`, `synthetic`, or NAME:PATH of a known set; None
+    where the clouds were passed as an object."""
     split: str = "all"
     """Which part of the data set: all, or one of its splits, such as train."""
     points: int = 1024
@@ -101,6 +102,14 @@ class OptimConfig:
 
 BUDGETS = ("epochs", "clouds_seen", "minutes", "steps")
 """Settings that say how long a run is; each overrides those before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed(BackboneConfig, MethodConfig):
+    """Stands for a network that was passed as an object: only who passed it can make it again."""
+
+    class_name: str
+    """Its class, for messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ import pointssl
 from pointssl.data.cloud import Dataset
 from pointssl.data.endless import size_of
 from pointssl.files import explain_full_disk, write_text
+from pointssl.runs.layout import METRICS
 
 _LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "safetensors")
 
@@ -76,7 +77,7 @@ class Metrics:
 
     def __init__(self, run: Path, step: int) -> None:
         """Open the metrics of `run` for updates from `step` on; lines of later updates are of a lost future."""
-        path = run / "metrics.jsonl"
+        path = run / METRICS
         truncate(path, step)
         with explain_full_disk(path):
             self._file = path.open("a", encoding="utf-8")
@@ -113,7 +114,7 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
 
     A line that is being written at this moment is passed over.
     """
-    path = run / "metrics.jsonl"
+    path = run / METRICS
     if not path.is_file():
         return []
     return [_figures(json.loads(line)) for line in _lines(path) if math.isfinite(_step_of(line))]

@@ -14,6 +14,7 @@ from pointssl import strict
 from pointssl.backbones import BACKBONES, BackboneConfig
 from pointssl.errors import SettingError, nearest
 from pointssl.methods import METHODS, SUPERVISED, MethodConfig
+from pointssl.runs.config import Passed
 
 T = TypeVar("T")
 
@@ -40,14 +41,16 @@ def _converter() -> Converter:
     converter.register_unstructure_hook_func(
         lambda t: isinstance(t, type) and issubclass(t, tuple), lambda v: [converter.unstructure(item) for item in v]
     )
-    for union, table in ((MethodConfig, METHODS | SUPERVISED), (BackboneConfig, BACKBONES)):
-        kinds = {name: settings for name, (settings, _) in cast(dict[str, tuple[type, type]], table).items()}
-        _register_tagged(converter, union, kinds)
+    for base, table in ((MethodConfig, METHODS | SUPERVISED), (BackboneConfig, BACKBONES)):
+        kinds: dict[str, type] = {"object": Passed}
+        kinds |= {name: settings for name, (settings, _) in cast(dict[str, tuple[type, Any]], table).items()}
+        _register_tagged(converter, base, kinds)
     return converter
 
 
-def _register_tagged(converter: Converter, union: Any, kinds: dict[str, type]) -> None:
+def _register_tagged(converter: Converter, base: type, kinds: dict[str, type]) -> None:
     """Write the settings of each kind with their name, and read them by it."""
+    known = [name for name in kinds if name != "object"]  # nothing that a person would write
     readers: dict[str, Any] = {
         name: make_dict_structure_fn(settings, converter, _cattrs_forbid_extra_keys=True)
         for name, settings in kinds.items()
@@ -55,15 +58,15 @@ def _register_tagged(converter: Converter, union: Any, kinds: dict[str, type]) -
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, dict) or "kind" not in value:
-            raise ValueError(f"needs a kind{nearest('', kinds)}")
+            raise ValueError(f"needs a kind{nearest('', known)}")
         kind = value["kind"]
         if kind not in kinds:
-            raise ValueError(f"unknown kind '{kind}'{nearest(str(kind), kinds)}")
+            raise ValueError(f"unknown kind '{kind}'{nearest(str(kind), known)}")
         return readers[kind]({key: item for key, item in value.items() if key != "kind"}, kinds[kind])
 
     def write(value: Any) -> dict[str, Any]:
         kind = next(name for name, settings in kinds.items() if settings is type(value))
         return {"kind": kind} | {f.name: converter.unstructure(getattr(value, f.name)) for f in fields(value)}
 
-    converter.register_structure_hook_func(lambda t: t == union or t in kinds.values(), read)
-    converter.register_unstructure_hook_func(lambda t: t in kinds.values(), write)
+    converter.register_structure_hook_func(lambda t: t is base or t in kinds.values(), read)
+    converter.register_unstructure_hook_func(lambda t: t is base or t in kinds.values(), write)

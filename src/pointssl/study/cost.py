@@ -82,7 +82,7 @@ def cost_of(networks: Networks, jobs: Sequence[Job], *, measure: bool = True) ->
     per_update = 0.0
     if left:
         config, clouds_of = networks.fitted(max(left.values(), key=lambda one: one.fraction))
-        per_update = estimate(config, dataset=clouds_of, device=device, steps=STEPS).seconds_per_step
+        per_update = estimate(config, data=clouds_of, device=device, steps=STEPS).seconds_per_step
     waiting = [job for job in by_folder.values() if not networks.table_of(job).is_file()] if measure else []
     clouds = min(networks.config.interact.clouds, len(networks.splits.test))
     return Cost(

@@ -16,7 +16,7 @@ from pointssl.evaluate import few_shot, knn, probe
 from pointssl.evaluate.features import Reading, encode_cached
 from pointssl.ops.evidence import seed_interval
 from pointssl.ops.stats import resampled_means
-from pointssl.runs.checkpoint import load
+from pointssl.runs.run import load
 from pointssl.study.result import Transfer
 
 SVM = probe.PROBES["svm-cv-standardised"]

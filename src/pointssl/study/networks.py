@@ -23,6 +23,7 @@ from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.table import InteractionTable
 from pointssl.ops.games.strength import is_salient
 from pointssl.progress import say
+from pointssl.runs import layout
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.study.config import StudyConfig
 from pointssl.study.figures import Figures, figures
@@ -102,7 +103,7 @@ class Networks:
 
     def finished(self, job: Job) -> bool:
         """Whether a training and its scores are there."""
-        return (self.folder(job) / "scores.json").is_file()
+        return layout.is_scored(self.folder(job))
 
     def train(self, jobs: Iterable[Job]) -> None:
         """Train what is not there yet, one after the other; raises as `train_classifier`."""
@@ -112,7 +113,7 @@ class Networks:
             config, labels, _ = self.settings(job)
             start = None if job.start is None else job.start.path
             try:
-                resume = (folder / "config.json").is_file()
+                resume = layout.is_begun(folder)
                 train_classifier(
                     config,
                     folder,

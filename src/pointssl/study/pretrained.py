@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pointssl.errors import RunError, SettingError
-from pointssl.runs.checkpoint import checkpoints, existing, is_checkpoint, load, read_config, step_of
+from pointssl.runs.checkpoint import checkpoints, step_of
 from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs.run import Run, load
 from pointssl.runs.weights import digest
 from pointssl.train.checks import differences
 
@@ -50,11 +51,11 @@ def run_groups(runs: Sequence[Path | str], recipe: PretrainConfig) -> tuple[tupl
         raise SettingError("name at least one pre-trained run: --runs RUN [RUN ...]")
     if len({path.resolve() for path in paths}) < len(paths):
         raise SettingError(f"runs must be different folders, got {', '.join(map(str, paths))}")
-    configs = [read_config(path) for path in paths]
-    for path in paths:
-        folder = existing(path)
-        if (folder / "checkpoints").is_dir() and not (folder / "encoder").is_dir() and not is_checkpoint(folder):
-            raise RunError(f"{path} is not finished; go on with: pointssl pretrain --resume {shlex.quote(str(path))}")
+    opened = [Run.open(path) for path in paths]
+    configs = [run.config for run in opened]
+    for run in opened:
+        if run.is_unfinished:
+            raise RunError(f"{run.folder} is not finished; resume it with: {run.resume_command}")
     first = configs[0].backbone
     for path, config in zip(paths, configs, strict=True):
         other = list(differences(first, config.backbone, "backbone"))
@@ -89,7 +90,7 @@ def kept(run: Path, parts: Sequence[float] = PARTS) -> dict[float, Path]:
     missing = [part for part, path in found.items() if path is None]
     if missing or total == 0:
         wanted = " ".join(f"{part:g}" for part in parts)
-        source = shlex.quote(read_config(run).data.source)
+        source = shlex.quote(Run.open(run).config.data.source or "PATH")
         raise RunError(
             f"{run} kept no checkpoint at {', '.join(f'{part:g}' for part in missing or parts)} of its training; "
             f"make a run that does: pointssl pretrain RECIPE --data {source} --keep {wanted} --out RUN"

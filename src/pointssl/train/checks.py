@@ -1,24 +1,24 @@
 """What is refused before any work is done: folders that hold something else, data and settings that cannot work."""
 
-import json
 import os
 import platform
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pointssl.data.batches import Pictures
 from pointssl.data.cloud import Dataset, no_shape
 from pointssl.data.endless import size_of, spread_over
+from pointssl.data.open import Data
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.methods import SUPERVISED, PretextMethod
-from pointssl.runs.checkpoint import latest, read_config, read_json
+from pointssl.methods import PretextMethod
+from pointssl.runs import layout
+from pointssl.runs.checkpoint import latest
 from pointssl.runs.config import PretrainConfig
+from pointssl.runs.run import Run
 
 _LOOKED_AT = 64
 LOCK = ".lock"
@@ -35,38 +35,43 @@ _DECIDE_NOTHING = (
 """Settings that may change while a run rests: what is read from the first two has fingerprints of its own."""
 
 
-def resume_command(run: Path) -> str:
-    """Return what to type to take a run up again."""
-    return f"pointssl {'train' if is_supervised(run) else 'pretrain'} --resume {shlex.quote(str(run))}"
+def named_clouds(config: PretrainConfig, data: Data | None) -> tuple[PretrainConfig, Data]:
+    """Return the clouds that were given, or else those that the settings name, and the settings that say so.
 
-
-def is_supervised(run: Path) -> bool:
-    """Whether a run learns from labels; False for what is no run."""
-    try:
-        return json.loads((run / "config.json").read_text(encoding="utf-8"))["method"]["kind"] in SUPERVISED
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    Raises `SettingError` where there are neither: forgotten clouds are never replaced by toys.
+    """
+    if data is not None:
+        source = str(data) if isinstance(data, str | Path) else None
+        split = "train" if isinstance(data, tuple) else config.data.split
+        return replace(config, data=replace(config.data, source=source, split=split)), data
+    if config.data.source is None:
+        raise SettingError(
+            "no clouds are named: give --data PATH (a folder, store or file, NAME:PATH, or `synthetic` for toys); in "
+            "Python data=..., also to resume a run whose data set was passed as an object"
+        )
+    return config, config.data.source
 
 
 def check_folder(run: Path, config: PretrainConfig, *, resume: bool) -> None:
-    """Refuse a folder that already holds something, or that does not hold the run to take up."""
+    """Refuse a folder that already holds something, or that does not hold the run to resume."""
     if not resume:
-        if (run / "config.json").is_file():
-            raise RunError(f"{run} already holds a run; go on with: {resume_command(run)} (or choose another folder)")
+        if layout.is_begun(run):
+            how = Run.open(run).resume_command
+            raise RunError(f"{run} already holds a run; resume it with: {how} (or choose another folder)")
         if run.is_file() or (run.is_dir() and any(not _unfinished(file) for file in run.iterdir())):
             raise RunError(f"{run} exists and is not empty; choose another folder for the run")
         return
     if not run.is_dir():
-        raise RunError(f"{run} does not exist, so there is no run to take up")
-    changed = list(differences(read_config(run), config))
+        raise RunError(f"{run} does not exist, so there is no run to resume")
+    changed = list(differences(Run.open(run).config, config))
     if not changed and (last := latest(run)) is not None:
         with suppress(RunError):  # a damaged one is told of, and passed over, when the state is read
-            begun = differences(read_config(last), config)
+            begun = differences(Run.open(last).config, config)
             changed = [one for one in begun if one.split(" ")[0] not in _DECIDE_NOTHING]
     if changed:
         raise SettingError(
-            f"{run} was begun with other settings: {'; '.join(changed)}; a run goes on as it began; to go on from its "
-            f"weights with other settings: pointssl pretrain RECIPE --init-from {shlex.quote(str(run))} --out NEW"
+            f"{run} was begun with other settings: {'; '.join(changed)}; a run is resumed as it began; to go on from "
+            f"its weights with other settings: pointssl pretrain RECIPE --init-from {shlex.quote(str(run))} --out NEW"
         )
 
 
@@ -77,9 +82,10 @@ def _unfinished(file: Path) -> bool:
 
 def restarted(run: Path, config: PretrainConfig) -> bool:
     """Whether torchrun has started this very job again (`--max-restarts`) and `run` is what its first try began."""
-    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) == 0 or not (run / "record.json").is_file():
+    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) == 0 or not (run / layout.RECORD).is_file():
         return False
-    return read_json(run / "record.json").get("job") == job() and not list(differences(read_config(run), config))
+    begun = Run.open(run)
+    return begun.record.get("job") == job() and not list(differences(begun.config, config))
 
 
 def job() -> str | None:
@@ -142,7 +148,7 @@ def check_same_data(record: Mapping[str, Any], now: Mapping[str, Any], run: Path
     """Refuse to go on with other clouds, or on another number of processes, than the run began with."""
     hardware, before = (record.get(name, {}) for name in ("hardware", "data"))
     if not isinstance(hardware, dict) or not isinstance(before, dict):
-        raise RunError(f"{run / 'record.json'} is damaged: hardware and data must be objects with names")
+        raise RunError(f"{run / layout.RECORD} is damaged: hardware and data must be objects with names")
     begun = hardware.get("processes", 1)
     running = now["hardware"]["processes"]
     if begun != running:
@@ -161,8 +167,7 @@ def check_same_data(record: Mapping[str, Any], now: Mapping[str, Any], run: Path
 
 def pictures_for(method: PretextMethod, dataset: Dataset, config: PretrainConfig) -> Pictures | None:
     """Find the stored views of all clouds, or None where there are none to read; refuse those that do not fit."""
-    source = config.data.views
-    kind = getattr(getattr(config.method, "pictures", None), "kind", None)
+    source, kind = config.data.views, method.view_kind
     if method.views == 0:
         if source is not None:
             raise SettingError(f"data.views is {source}, but this method works with clouds alone; leave data.views out")

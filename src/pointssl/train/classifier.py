@@ -26,14 +26,15 @@ from pointssl.methods import Classify, ClassifyConfig
 from pointssl.methods.base import PretextMethod
 from pointssl.methods.classify import CloudClassifier
 from pointssl.ops.counter_random import seed_of
-from pointssl.runs import strict_json
-from pointssl.runs.checkpoint import existing, latest, load, load_method, read_config, read_json
+from pointssl.runs import layout, strict_json
+from pointssl.runs.checkpoint import latest, weights_of
 from pointssl.runs.config import PretrainConfig
 from pointssl.runs.record import read_metrics
+from pointssl.runs.run import Run
 from pointssl.runs.weights import digest, key_report, load_weights, read_tensors
-from pointssl.train.checks import differences, is_supervised
+from pointssl.train.checks import differences, named_clouds
 from pointssl.train.labels import LabelConfig, divide
-from pointssl.train.pretrain import Measure, own_randomness, pretrain
+from pointssl.train.pretrain import Measure, described, own_randomness, train
 from pointssl.train.runtime import choose_device
 from pointssl.train.scores import predict, score
 
@@ -55,8 +56,8 @@ def train_classifier(
     Args:
         config: every setting; `config.method` must be a `ClassifyConfig`, whose 0 classes become the data's.
         out: the run folder; must be new, or with `resume` one that was begun with the same settings.
-        data: what `open_dataset` takes, or training and test clouds, in place of `config.data.source`; a set without a
-            test split has a fifth of every class held out.
+        data: read in place of `config.data.source`: a path, a name, a data set, or a pair of training and test set;
+            where nothing is divided, a fifth of every class is held out.
         labels: how many of the labels, and which clouds are scored on.
         init_from: a run, checkpoint, encoder folder or hub name whose encoder's weights training starts from, or the
             encoder itself; from scratch without.
@@ -75,7 +76,7 @@ def train_classifier(
     if init_from is not None and backbone is not None:
         raise SettingError("give init_from or backbone, not both: a backbone of your own starts from its own weights")
     with own_randomness(choose_device(device)):
-        config, splits = fitted(config, data, labels)
+        config, splits = fitted(described(config, backbone, None), data, labels)
         before = _training_of(run) if resume else None
         method = _classifier(config, backbone)
         notes: dict[str, Any] = {
@@ -91,7 +92,7 @@ def train_classifier(
         }
         if before is not None:
             _check_same(before, notes, run)
-        if not (run / "scores.json").is_file() or not resume:
+        if not layout.is_scored(run) or not resume:
             _train(config, run, splits, method, before or notes, resume=resume, device=device)
     return run
 
@@ -109,7 +110,8 @@ def fitted(config: PretrainConfig, data: Data | None, labels: LabelConfig) -> tu
             f"method.interaction.regions must be at most data.points ({config.data.points}), got "
             f"{method.interaction.regions}; take fewer regions or more points"
         )
-    splits = divide(config.data.source if data is None else data, labels)
+    config, clouds = named_clouds(config, data)
+    splits = divide(clouds, labels)
     highest = int(max(splits.train_labels.max(), splits.test_labels.max()))
     classes = len(splits.train.classes) or highest + 1
     if method.classes not in (0, classes):
@@ -125,14 +127,15 @@ def fitted(config: PretrainConfig, data: Data | None, labels: LabelConfig) -> tu
 def resume_classifier(run: Path | str, *, device: str | None = None) -> Path:
     """Go on with a run that was stopped; its settings, labels and start are its own. Raises as `train_classifier`."""
     folder = Path(run)
-    if not is_supervised(folder):
+    if not layout.is_begun(folder) or not Run.open(folder).is_supervised:
         raise RunError(f"{folder} is no run of `pointssl train`; start one with: pointssl train RECIPE --out RUN")
     before = _training_of(folder)
+    config = Run.open(folder).config
     if before is None:
-        return train_classifier(read_config(folder), folder, resume=True, device=device)
-    labels = strict_json.structure(before["labels"], LabelConfig, f"{folder / 'record.json'}: labels")
+        return train_classifier(config, folder, resume=True, device=device)
+    labels = strict_json.structure(before["labels"], LabelConfig, f"{folder / layout.RECORD}: labels")
     epochs = bool(before.get("score_epochs"))
-    return train_classifier(read_config(folder), folder, labels=labels, score_epochs=epochs, resume=True, device=device)
+    return train_classifier(config, folder, labels=labels, score_epochs=epochs, resume=True, device=device)
 
 
 def load_classifier(run: Path | str) -> CloudClassifier:
@@ -140,14 +143,7 @@ def load_classifier(run: Path | str) -> CloudClassifier:
 
     It has `backbone`, `head` and `classes`, the names in the order of the logits. Raises `RunError`.
     """
-    method = load_method(run)
-    if not isinstance(method, Classify):
-        raise RunError(
-            f"{run} holds an encoder, no classifier; train one with: pointssl train RECIPE --init-from {run}"
-        )
-    record = read_json(existing(run) / "record.json")
-    names = record.get("training", {}).get("classes", ())
-    return CloudClassifier(method.backbone, method.head, tuple(names)).eval()
+    return Run.open(run).classifier()
 
 
 def _train(
@@ -170,10 +166,10 @@ def _train(
         return {named: float((predictions == splits.test_labels).mean())}
 
     measure: Measure | None = accuracy if notes["score_epochs"] else None
-    pretrain(
+    train(
         config,
         run,
-        dataset=splits.train,
+        splits.train,
         method=method,
         notes={"training": notes},
         measure=measure,
@@ -184,14 +180,13 @@ def _train(
         return
     last = latest(run)
     assert last is not None  # `pretrain` ends with a checkpoint
-    average = last / "ema.safetensors"
-    file = average if average.is_file() else last / "model.safetensors"
+    file = weights_of(last)
     load_weights(method, read_tensors(file), file)  # a run that was finished before has trained nothing just now
     names, epochs = splits.train.classes, [line[named] for line in read_metrics(run) if named in line]
     made = score(
         _network(method, names), splits, config.data, classes=names, scored_on=which, epochs=epochs, device=device
     )
-    write_json(run / "scores.json", asdict(made))
+    write_json(run / layout.SCORES, asdict(made))
 
 
 def _network(method: Classify, names: tuple[str, ...]) -> CloudClassifier:
@@ -236,22 +231,22 @@ def _start(
         if report:
             raise SettingError(f"init_from does not fit the settings' encoder: {report}; change backbone to fit it")
     else:
-        other = list(differences(read_config(init_from).backbone, config.backbone, "backbone"))
+        other = list(differences(Run.open(init_from).config.backbone, config.backbone, "backbone"))
         if other:
             raise SettingError(
                 f"the encoder of {init_from} has other settings than this run's: {'; '.join(other)}; give the run the "
                 "same ones"
             )
-        encoder, name = load(init_from), str(init_from)
+        encoder, name = Run.open(init_from).encoder(), str(init_from)
     built.backbone.load_state_dict(encoder.state_dict())
     return _started(encoder, name)
 
 
 def _training_of(run: Path) -> dict[str, Any] | None:
     """Return what a run's record says of its start and labels; None where it was not begun."""
-    if not (run / "record.json").is_file():
+    if not (run / layout.RECORD).is_file():
         return None
-    kept = read_json(run / "record.json").get("training")
+    kept = Run.open(run).record.get("training")
     if not isinstance(kept, dict):
         raise RunError(f"{run} is no run of `pointssl train`: its record.json says nothing of labels")
     return kept

@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 
 from pointssl.backbones import Backbone
-from pointssl.data.cloud import Dataset
 from pointssl.data.endless import size_of
+from pointssl.data.open import Data
 from pointssl.runs.config import PretrainConfig
 from pointssl.train import loop
-from pointssl.train.pretrain import own_randomness, prepare
+from pointssl.train.checks import named_clouds
+from pointssl.train.pretrain import described, own_randomness, prepare
 from pointssl.train.runtime import start
 
 
@@ -58,7 +59,7 @@ class Estimate:
 def estimate(
     config: PretrainConfig,
     *,
-    dataset: Dataset | None = None,
+    data: Data | None = None,
     backbone: Backbone | None = None,
     device: str | None = None,
     steps: int = 5,
@@ -70,7 +71,8 @@ def estimate(
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     with start(device) as runtime, own_randomness(runtime.device):
-        parts = prepare(config, dataset, backbone, runtime)
+        config, clouds = named_clouds(described(config, backbone, None), data)
+        parts = prepare(config, clouds, backbone, runtime)
         warm = 2
         # The learning rate is of no matter here, but a schedule needs a whole run to lie on.
         total = max(parts.total or 2**31, warm + steps)

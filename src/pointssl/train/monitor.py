@@ -12,6 +12,7 @@ from torch import Tensor
 from pointssl.backbones import Backbone
 from pointssl.errors import TrainingStopped
 from pointssl.files import atomic_folder, remove_folder, write_json
+from pointssl.runs import layout
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.weights import optimizer_tensors, write_tensors
 from pointssl.train.loop import Step
@@ -65,12 +66,12 @@ def stop(
     met it too), those after it where the loss diverged. Each process keeps its own batch: `failure/`,
     `failure-rank-1/` and so on.
     """
-    folder = run / (f"failure-rank-{rank}" if rank else "failure")
+    folder = run / (f"{layout.FAILURE}-rank-{rank}" if rank else layout.FAILURE)
     if folder.exists():  # from an earlier attempt at the same run
         remove_folder(folder)
     message = (
         f"training stopped at step {step.index + 1}: {reason}; the batch and the weights are in {folder}, earlier "
-        f"checkpoints in {run / 'checkpoints'}; the same settings would come to the same end: go on from the last "
+        f"checkpoints in {run / layout.CHECKPOINTS}; the same settings would come to the same end: go on from the last "
         "weights with a lower optim.lr, optim.clip 1 or precision float32: "
         f"pointssl pretrain RECIPE --init-from {shlex.quote(str(run))} --out NEW --optim.lr {config.optim.lr / 10:g}"
     )
@@ -78,9 +79,9 @@ def stop(
         batch = {f"xyz.{part}": b.xyz for part, b in enumerate(step.batches)}
         batch |= {f"index.{part}": b.index for part, b in enumerate(step.batches) if b.index is not None}
         write_tensors(partial / "batch.safetensors", batch)
-        write_tensors(partial / "model.safetensors", state.method.state_dict())
-        write_tensors(partial / "optimizer.safetensors", optimizer_tensors(state.optimizer, state.names()))
-        write_json(partial / "config.json", to_json(config))
+        write_tensors(partial / layout.WEIGHTS, state.method.state_dict())
+        write_tensors(partial / layout.OPTIMIZER, optimizer_tensors(state.optimizer, state.names()))
+        write_json(partial / layout.CONFIG, to_json(config))
         reasons: dict[str, Any] = {"step": step.index + 1, "reason": reason, "weights_updated": step.applied}
         write_json(partial / "reason.json", reasons | {"loss": str(step.loss), "grad_norm": str(step.grad_norm)})
     return TrainingStopped(message)

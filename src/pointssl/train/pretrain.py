@@ -9,17 +9,19 @@ from typing import Any
 
 import torch
 
-from pointssl.backbones import Backbone, build_backbone
+from pointssl.backbones import BACKBONES, Backbone, build_backbone
 from pointssl.data.batches import Batches
 from pointssl.data.cloud import Dataset
-from pointssl.data.open import open_dataset
-from pointssl.errors import DataError, DiskFullError, Interrupted
+from pointssl.data.open import Data, open_dataset
+from pointssl.errors import DataError, DiskFullError, Interrupted, SettingError
 from pointssl.files import lock, write_json
 from pointssl.methods import PretextMethod, build_method
 from pointssl.progress import console
-from pointssl.runs.checkpoint import latest, read_json, step_of, write_encoder
-from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs import layout
+from pointssl.runs.checkpoint import latest, step_of
+from pointssl.runs.config import Passed, PretrainConfig, to_json
 from pointssl.runs.record import circumstances
+from pointssl.runs.run import resume_command, write_encoder
 from pointssl.runs.weights import load_weights
 from pointssl.train import budget, checks, loop, monitor
 from pointssl.train import state as states
@@ -38,7 +40,7 @@ def pretrain(
     config: PretrainConfig,
     out: Path | str,
     *,
-    dataset: Dataset | None = None,
+    data: Data | None = None,
     backbone: Backbone | None = None,
     method: PretextMethod | None = None,
     notes: Mapping[str, Any] | None = None,
@@ -51,8 +53,8 @@ def pretrain(
     Args:
         config: every setting; kept in the run's `config.json`.
         out: the run folder; must be new, or with `resume` one that was begun with the same settings.
-        dataset: read in place of `config.data.source`.
-        backbone: trained in place of `config.backbone`; `load` then needs the same network again.
+        data: read in place of `config.data.source`: a path, a name, or a data set; of a pair, the training set.
+        backbone: trained in place of `config.backbone`; what opens the run then needs the same network again.
         method: trained in place of `config.method` and its backbone, as for an image encoder of one's own.
         notes: JSON values to keep in the run's record beside its circumstances.
         measure: called after every epoch with the method, averaged where the run keeps an average; what it returns
@@ -68,16 +70,54 @@ def pretrain(
         TrainingStopped: NaN or divergence; the evidence is kept in `failure/`.
         DiskFullError: no space left; earlier checkpoints are whole.
     """
-    run = Path(out)
+    config, clouds = checks.named_clouds(described(config, backbone, method), data)
+    return train(
+        config,
+        Path(out),
+        clouds,
+        backbone=backbone,
+        method=method,
+        notes=notes,
+        measure=measure,
+        resume=resume,
+        device=device,
+    )
+
+
+def described(config: PretrainConfig, backbone: Backbone | None, method: PretextMethod | None) -> PretrainConfig:
+    """Return the settings as a run keeps them: a network that was passed as an object is said to be one."""
+    if method is not None:
+        backbone = method.backbone
+        config = replace(config, method=Passed(class_name=type(method).__name__))
+    if backbone is not None:
+        known = any(type(backbone.config) is settings for settings, _ in BACKBONES.values())
+        own = backbone.config if known else None
+        config = replace(config, backbone=own or Passed(class_name=type(backbone).__name__))
+    return config
+
+
+def train(
+    config: PretrainConfig,
+    run: Path,
+    data: Data,
+    *,
+    backbone: Backbone | None = None,
+    method: PretextMethod | None = None,
+    notes: Mapping[str, Any] | None = None,
+    measure: Measure | None = None,
+    resume: bool = False,
+    device: str | None = None,
+) -> Path:
+    """Train as `pretrain` does, with settings that are kept as they are given."""
     with start(device) as runtime, own_randomness(runtime.device), ExitStack() as held:
         resume = resume or checks.restarted(run, config)
         checks.check_folder(run, config, resume=resume)
         held.enter_context(_alone(run, runtime))
         checks.check_folder(run, config, resume=resume)  # another job may have begun or ended in between
-        if (run / "encoder").is_dir():
+        if layout.is_finished(run):
             return run
-        parts = prepare(config, dataset, backbone, runtime, method)
-        with _disk_full_explained(run):
+        parts = prepare(config, data, backbone, runtime, method)
+        with _disk_full_explained(run, config):
             parts, fitted = _timed(parts, run)
             record = _begin(run, parts, {**(notes or {}), **fitted})
             with stop_signal() as signal:
@@ -103,28 +143,38 @@ class Parts:
 
 def prepare(
     config: PretrainConfig,
-    dataset: Dataset | None,
+    data: Data,
     backbone: Backbone | None,
     runtime: Runtime,
     method: PretextMethod | None = None,
 ) -> Parts:
     """Build what a run needs, with its first weights drawn from the seed; refuse what cannot work."""
-    data = config.data
-    dataset = open_dataset(data.source, data.split) if dataset is None else dataset
+    reading = config.data
+    dataset = open_dataset(data, reading.split)
+    if backbone is None and method is None and isinstance(config.backbone, Passed):
+        raise SettingError(
+            f"the backbone of this run was passed as an object ({config.backbone.class_name}): go on in Python with "
+            "backbone=..."
+        )
+    if method is None and isinstance(config.method, Passed):
+        raise SettingError(
+            f"the method of this run was passed as an object ({config.method.class_name}): go on in Python with "
+            "method=..."
+        )
     torch.manual_seed(config.seed)
     if method is None:
         method = build_method(config.method, build_backbone(config.backbone) if backbone is None else backbone)
     checks.check_data(dataset, config, method.backbone.min_points, runtime.world)
     batches = Batches(
         dataset,
-        batch=data.batch,
-        points=data.points,
+        batch=reading.batch,
+        points=reading.points,
         seed=config.seed,
         rank=runtime.rank,
         world=runtime.world,
-        normalise=data.normalise,
-        allow_repeats=data.allow_repeats,
-        augment=data.augment,
+        normalise=reading.normalise,
+        allow_repeats=reading.allow_repeats,
+        augment=reading.augment,
         pictures=checks.pictures_for(method, dataset, config),
     )
     if config.precision == "bf16" and runtime.is_main and bf16_is_slow(runtime.device):
@@ -143,15 +193,15 @@ def _begin(run: Path, parts: Parts, notes: Mapping[str, Any]) -> dict[str, Any]:
     record["job"] = checks.job()
     if parts.batches.pictures is not None:
         record["data"]["views"] = parts.batches.pictures.fingerprint
-    if (run / "record.json").is_file():
-        now, record = record, read_json(run / "record.json")
+    if (run / layout.RECORD).is_file():
+        now, record = record, layout.read_json(run / layout.RECORD)
         checks.check_same_data(record, now, run)
         record |= {"resumed": [*record.get("resumed", []), now], "job": now["job"]}
     runtime.wait()  # every process has looked before one of them writes
     if runtime.is_main:
-        if not (run / "config.json").is_file():
-            write_json(run / "config.json", to_json(config))
-        write_json(run / "record.json", record)
+        if not layout.is_begun(run):
+            write_json(run / layout.CONFIG, to_json(config))
+        write_json(run / layout.RECORD, record)
         states.clear_leftovers(run)
     runtime.wait()
     return record
@@ -161,8 +211,8 @@ def _timed(parts: Parts, run: Path) -> tuple[Parts, dict[str, Any]]:
     """Turn a time into a number of steps, once for the whole run; what was found is kept in its record."""
     if parts.total is not None:
         return parts, {}
-    if (run / "record.json").is_file():
-        return replace(parts, total=int(read_json(run / "record.json")["budget"]["steps"])), {}
+    if (run / layout.RECORD).is_file():
+        return replace(parts, total=int(layout.read_json(run / layout.RECORD)["budget"]["steps"])), {}
     state, found = budget.fit_to_time(parts.config, parts.batches, parts.state, parts.runtime)
     if parts.runtime.is_main:
         clouds = found["steps"] * parts.batches.batch * parts.batches.world * parts.config.optim.accumulate
@@ -215,7 +265,7 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal, 
                     save()
                 if stopped and done < total:
                     kept_line = f"stopped after step {done} of {total}; nothing is lost"
-                    raise Interrupted(f"{kept_line}, go on with: {checks.resume_command(run)}")
+                    raise Interrupted(f"{kept_line}, go on with: {resume_command(run, config)}")
     except DataError:
         # A cloud turned out unreadable on the way: what was learned before it is kept. Among several processes only one
         # has met it, and the others cannot be asked to save; they have their last checkpoint.
@@ -225,7 +275,7 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal, 
     except KeyboardInterrupt as error:
         last = latest(run)
         at = f"the checkpoint of step {step_of(last)} is kept" if last else "there was no checkpoint yet"
-        raise Interrupted(f"stopped at once; {at}, go on with: {checks.resume_command(run)}") from error
+        raise Interrupted(f"stopped at once; {at}, go on with: {resume_command(run, config)}") from error
     finally:
         if observer is not None:
             observer.close()
@@ -240,11 +290,11 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal, 
 
 def _finish(parts: Parts, run: Path, record: dict[str, Any]) -> None:
     """Write the encoder, with the averaged weights where the run keeps an average."""
-    write_json(run / "record.json", record)
+    write_json(run / layout.RECORD, record)
     method = parts.state.method
     if parts.state.average is not None:
         load_weights(method, parts.state.average.tensors, run)
-    write_encoder(method.backbone, parts.config, record, run / "encoder")
+    write_encoder(method.backbone, parts.config, record, run / layout.ENCODER)
 
 
 @contextmanager
@@ -263,7 +313,7 @@ def _alone(run: Path, runtime: Runtime) -> Iterator[None]:
 
 
 @contextmanager
-def _disk_full_explained(run: Path) -> Iterator[None]:
+def _disk_full_explained(run: Path, config: PretrainConfig) -> Iterator[None]:
     """Say of a full disk what is kept and how to go on."""
     try:
         yield
@@ -271,5 +321,5 @@ def _disk_full_explained(run: Path) -> Iterator[None]:
         last = latest(run)
         kept = f"checkpoints to step {step_of(last)} are whole" if last else "there was no checkpoint yet"
         raise DiskFullError(
-            f"{str(error).split(';')[0]}; {kept}; free some space and run: {checks.resume_command(run)}"
+            f"{str(error).split(';')[0]}; {kept}; free some space and run: {resume_command(run, config)}"
         ) from error

@@ -14,10 +14,9 @@ from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
 from pointssl.data.splits import Splits
 from pointssl.errors import RunError, SettingError
-from pointssl.runs import strict_json
-from pointssl.runs.checkpoint import read_json
+from pointssl.runs import layout, strict_json
 from pointssl.runs.config import DataConfig
-from pointssl.train.checks import resume_command
+from pointssl.runs.run import Run
 from pointssl.train.runtime import choose_device
 
 BATCH_SIZE = 32
@@ -84,13 +83,14 @@ def score(
 
 def read_scores(run: Path | str) -> Scores:
     """Return the scores of a finished run; raises `RunError` where there are none or they are damaged."""
-    file = Path(run) / "scores.json"
+    file = Path(run) / layout.SCORES
+    how = Run.open(run).resume_command
     if not file.is_file():
-        raise RunError(f"{run} has no scores yet; let it finish with: {resume_command(Path(run))}")
+        raise RunError(f"{run} has no scores yet; let it finish with: {how}")
     try:
-        return strict_json.structure(read_json(file), Scores, str(file))
+        return strict_json.structure(layout.read_json(file), Scores, str(file))
     except SettingError as error:
-        raise RunError(f"{error}; delete the file and score again with: {resume_command(Path(run))}") from error
+        raise RunError(f"{error}; delete the file and score again with: {how}") from error
 
 
 @torch.no_grad()

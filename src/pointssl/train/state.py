@@ -17,8 +17,8 @@ from pointssl.errors import RunError
 from pointssl.files import atomic_folder, remove_folder, sweep, write_json
 from pointssl.methods import PretextMethod
 from pointssl.progress import say
-from pointssl.runs import seal
-from pointssl.runs.checkpoint import checkpoints, is_whole, step_of
+from pointssl.runs import layout, seal
+from pointssl.runs.checkpoint import checkpoint_at, checkpoints, is_whole, step_of
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.weights import load_optimizer, load_weights, optimizer_tensors, read_tensors, write_tensors
 from pointssl.train.ema import Average
@@ -52,19 +52,19 @@ def save(
     state: TrainingState, run: Path, step: int, config: PretrainConfig, record: dict[str, Any], watch: dict[str, float]
 ) -> Path:
     """Write the checkpoint after `step` updates and return its folder; an equal one that is there already stays."""
-    folder = run / "checkpoints" / f"step-{step:08d}"
+    folder = checkpoint_at(run, step)
     if is_whole(folder):
         return folder
     if folder.exists():  # damaged from outside: our own writing leaves whole folders or none
         remove_folder(folder)
     with atomic_folder(folder) as partial:
-        write_tensors(partial / "model.safetensors", state.method.state_dict())
-        write_tensors(partial / "optimizer.safetensors", optimizer_tensors(state.optimizer, state.names()))
+        write_tensors(partial / layout.WEIGHTS, state.method.state_dict())
+        write_tensors(partial / layout.OPTIMIZER, optimizer_tensors(state.optimizer, state.names()))
         if state.average is not None:
-            write_tensors(partial / "ema.safetensors", state.average.tensors)
-        write_json(partial / "config.json", to_json(config))
-        write_json(partial / "record.json", record)
-        seal.write(partial / "state.json", {"step": step, "watch": watch})
+            write_tensors(partial / layout.AVERAGE, state.average.tensors)
+        write_json(partial / layout.CONFIG, to_json(config))
+        write_json(partial / layout.RECORD, record)
+        seal.write(partial / layout.STATE, {"step": step, "watch": watch})
     return folder
 
 
@@ -79,7 +79,7 @@ def restore(state: TrainingState, run: Path) -> tuple[int, dict[str, float]]:
     damaged: RunError | None = None
     for folder in reversed(checkpoints(run)):
         try:
-            seal.check(folder / "state.json")
+            seal.check(folder / layout.STATE)
         except RunError as error:
             say(f"warning: {error}; going on from the checkpoint before it")
             damaged = error
@@ -91,13 +91,14 @@ def restore(state: TrainingState, run: Path) -> tuple[int, dict[str, float]]:
 
 
 def _fill(state: TrainingState, folder: Path) -> tuple[int, dict[str, float]]:
-    load_weights(state.method, read_tensors(folder / "model.safetensors"), folder / "model.safetensors")
-    file = folder / "optimizer.safetensors"
+    file = folder / layout.WEIGHTS
+    load_weights(state.method, read_tensors(file), file)
+    file = folder / layout.OPTIMIZER
     load_optimizer(state.optimizer, state.names(), read_tensors(file), file)
     if state.average is not None:
-        file = folder / "ema.safetensors"
+        file = folder / layout.AVERAGE
         state.average.load(read_tensors(file), file)
-    kept = seal.read(folder / "state.json")
+    kept = seal.read(folder / layout.STATE)
     if kept.step != step_of(folder):
         raise RunError(f"{folder} says it is step {kept.step}; the folder was renamed, name it back")
     return step_of(folder), kept.watch
@@ -119,8 +120,8 @@ def kept_steps(total: int, keep: tuple[float, ...]) -> set[int]:
 def clear_leftovers(run: Path) -> None:
     """Remove what a killed process left of checkpoints and files it was writing; the caller holds the run's lock."""
     sweep(run)
-    sweep(run / "checkpoints")
-    for partial in [*run.glob(".*.partial"), *(run / "checkpoints").glob(".*.partial")]:
+    sweep(run / layout.CHECKPOINTS)
+    for partial in [*run.glob(".*.partial"), *(run / layout.CHECKPOINTS).glob(".*.partial")]:
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
         else:

@@ -1,5 +1,6 @@
 """The evaluations kept beside a run, as lines of a table: pre-trained beside untrained, one per protocol."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pointssl.errors import RunError
@@ -24,14 +25,14 @@ _TASKS = {
 """What a protocol is called for readers, the headline first; a protocol that is not here goes by its own name."""
 
 
-def read_comparisons(run: Path, weights: str) -> tuple[list[Comparison], list[str]]:
-    """Return the lines of all evaluations of these weights, and what a reader has to know besides, in sentences.
+def read_comparisons(files: Sequence[Path], weights: str) -> tuple[list[Comparison], list[str]]:
+    """Return the lines of all kept evaluations of these weights, and what a reader has to know besides, in sentences.
 
     `weights` is the digest of the encoder that the report is about: figures of other weights never stand beside it.
     """
     lines: list[Comparison] = []
     notes: list[str] = []
-    for path in sorted((run / "evaluation").glob("*.json")):
+    for path in files:
         try:
             found = record.load(path)
         except RunError as error:

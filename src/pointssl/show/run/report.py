@@ -11,13 +11,12 @@ from pointssl import files, progress
 from pointssl.backbones import Backbone
 from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
-from pointssl.data.open import open_dataset, splits_of
+from pointssl.data.open import Data, open_dataset, splits_of
 from pointssl.data.splits import first_clouds
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.methods import PretextMethod
-from pointssl.runs import checkpoint
 from pointssl.runs.config import DataConfig, PretrainConfig, to_json
-from pointssl.runs.record import read_metrics
+from pointssl.runs.run import Run
 from pointssl.runs.weights import digest
 from pointssl.show.page import page, panels
 from pointssl.show.run.evaluations import read_comparisons
@@ -34,10 +33,12 @@ _BATCH = 32
 
 
 def write_report(
-    run: Path | str,
+    run: Run | Path | str,
     out: Path | None = None,
     *,
-    dataset: Dataset | None = None,
+    data: Data | None = None,
+    backbone: Backbone | None = None,
+    method: PretextMethod | None = None,
     shapes: int = 6,
     seed: int = 0,
     up: str = "z",
@@ -49,7 +50,9 @@ def write_report(
     Args:
         run: a folder that `pretrain` made, finished or with at least one checkpoint.
         out: folder to write into; the run itself by default.
-        dataset: the clouds to look at; by default the test split of the run's own data, or else what it trained on.
+        data: the clouds to look at; by default the test split of the run's own data, or else what it trained on.
+        backbone: the network of a run that it was passed to.
+        method: the method of a run that it was passed to; without it, the encoder alone is shown.
         shapes: how many of them to show in 3D, each of another class where there are classes.
         seed: decides which clouds are shown, and which points are drawn from them.
         up: axis of the data that points up: x, y or z.
@@ -62,23 +65,23 @@ def write_report(
         raise SettingError(f"shapes must be at least 1, got {shapes}")
     if up not in ("x", "y", "z"):
         raise SettingError(f"up must be x, y or z, got {up}")
-    run = Path(run)
+    opened = Run.open(run, backbone=backbone, method=method)
+    run, config = opened.folder, opened.config
     out = run if out is None else Path(out)
-    config = checkpoint.read_config(run)
-    encoder = checkpoint.load(run)
-    scores, notes = read_comparisons(run, digest(encoder))
-    kept = _record(run)
+    encoder = opened.encoder()
+    scores, notes = read_comparisons(opened.evaluations(), digest(encoder))
+    kept = _record(opened)
     try:
-        data = open_own(config.data) if dataset is None else dataset
-        seen = _see(run, encoder, data, config.data, shapes, seed, up)
+        clouds = first_clouds(open_own(opened) if data is None else shown(data), MAP_CLOUDS)
+        seen = _see(opened, encoder, clouds, shapes, seed, up)
     except (DataError, SettingError) as error:
         lost = page.missing(f"The clouds could not be read: {error}.")
         seen = [page.Panel(title="What the network sees in a shape", html=lost)]
-    shared = panels.information(read_metrics(run), config.data.batch * _processes(kept))
+    shared = panels.information(opened.metrics(), config.data.batch * _processes(kept))
     parts = [
-        panels.worth(scores, notes, f"pointssl evaluate {run} --data {config.data.source}"),
+        panels.worth(scores, notes, f"pointssl evaluate {run} --data {config.data.source or 'PATH'}"),
         *seen,
-        panels.training(read_metrics(run)),
+        panels.training(opened.metrics()),
         *([] if shared is None else [shared]),
         panels.record(run, kept, to_json(config)),
     ]
@@ -86,7 +89,7 @@ def write_report(
         picture.write(out / "figures")
     text = page.build_page(
         title=_title(config),
-        kicker=" · ".join(["pointssl", f"run {run.resolve().name}", str(kept.get("started", ""))[:10]]).strip(" ·"),
+        kicker=" · ".join(["pointssl", f"run {opened.name}", str(kept.get("started", ""))[:10]]).strip(" ·"),
         lead=headline(scores[0]) if scores else "Pre-trained without labels; not yet evaluated.",
         panels=parts,
         footer="Every picture of this page lies beside it in figures/, as PNG and SVG.",
@@ -95,10 +98,9 @@ def write_report(
     return out / "report.html"
 
 
-def _see(
-    run: Path, encoder: Backbone, data: Dataset, config: DataConfig, shapes: int, seed: int, up: str
-) -> list[page.Panel]:
+def _see(run: Run, encoder: Backbone, data: Dataset, shapes: int, seed: int, up: str) -> list[page.Panel]:
     """Return the panels that need clouds."""
+    config = run.config.data
     batches = -(-min(len(data), MAP_CLOUDS) // _BATCH)
     with progress.bar("report", min(shapes, len(data)) + 2 * batches + 3) as line:
         method = _explainer(run, encoder)
@@ -108,28 +110,43 @@ def _see(
         line.advance(note="pictures")
         made += panels.stills(views, picked, up)
         if isinstance(method, Contrasted):
-            made.append(_contrasted(run, method, data, config, seed))
+            made.append(_contrasted(run, method, data, seed))
         line.advance(note="maps")
-        made.append(panels.feature_maps(compare_maps(run, encoder, data, config, seed, line.advance)))
+        made.append(panels.feature_maps(compare_maps(run, encoder, data, seed, line.advance)))
         line.advance(note="done")
     return made
 
 
-def _contrasted(run: Path, method: Contrasted, data: Dataset, config: DataConfig, seed: int) -> page.Panel:
+def _contrasted(run: Run, method: Contrasted, data: Dataset, seed: int) -> page.Panel:
     """Return the panel of the views that clouds are contrasted with, or why they cannot be shown."""
     chosen = choose(data.labels, len(data), 3, seed)
     try:
-        stored = pictures_for(method, data, checkpoint.read_config(run))
-        strips = seen_strips(method, data, chosen, [_name(data, one) for one in chosen], config, stored, seed)
+        stored = pictures_for(method, data, run.config)
+        strips = seen_strips(method, data, chosen, [_name(data, one) for one in chosen], run.config.data, stored, seed)
     except (DataError, SettingError) as error:
         return page.Panel(title=panels.VIEWS, html=page.missing(f"The views could not be read: {error}."))
     return panels.contrasted(strips, drawn=stored is None)
 
 
-def open_own(config: DataConfig) -> Dataset:
-    """Open the test split of the data that a run was trained on, or what it trained on where there is none."""
-    data = open_dataset(config.source, "test" if "test" in splits_of(config.source) else config.split)
-    return first_clouds(data, MAP_CLOUDS)
+def open_own(run: Run) -> Dataset:
+    """Open the test split of the data that a run was trained on, or what it trained on where there is none.
+
+    Raises `DataError` where the clouds cannot be opened again, or are others than those of the run's record.
+    """
+    source, split = run.config.data.source, run.config.data.split
+    if source is None:
+        raise DataError("the run was given its clouds as an object: give data (--data PATH) to see some")
+    if "test" in splits_of(source):
+        return open_dataset(source, "test")
+    found, trained_on = open_dataset(source, split), run.trained_on
+    if trained_on is not None and trained_on.fingerprint != found.fingerprint:
+        raise DataError(f"{source} holds other clouds than those of the run, {trained_on}; give data (--data PATH)")
+    return found
+
+
+def shown(data: Data) -> Dataset:
+    """Open clouds to look at: all of them, or the test set of a pair."""
+    return open_dataset(data, "test" if isinstance(data, tuple) else "all")
 
 
 def choose(labels: Int[np.ndarray, " m"] | None, clouds: int, count: int, seed: int) -> list[int]:
@@ -167,17 +184,17 @@ def look(
 
 
 def compare_maps(
-    run: Path,
+    run: Run,
     encoder: Backbone,
     data: Dataset,
-    config: DataConfig,
     seed: int,
     done: Callable[[], None] = lambda: None,
 ) -> Maps:
-    """Map clouds of `data` by the encoder and by its untrained twin; `done` is called after each batch."""
+    """Map clouds of `data` by the encoder and by its random-init baseline; `done` is called after each batch."""
+    config = run.config.data
     chosen = np.sort(np.random.default_rng(seed).permutation(len(data))[:MAP_CLOUDS])
-    twins = (("Pre-trained", encoder), ("Untrained", checkpoint.untrained(run, seed)))
-    pooled = [(heading, _pooled(one, data, chosen, config, seed, done)) for heading, one in twins]
+    arms = (("Pre-trained", encoder), ("Untrained", run.untrained(seed)))
+    pooled = [(heading, _pooled(one, data, chosen, config, seed, done)) for heading, one in arms]
     labels = None if data.labels is None else data.labels[chosen]
     return make_maps(pooled, labels, data.classes, data=data.name, seed=seed)
 
@@ -207,10 +224,10 @@ def _read(data: Dataset, chosen: Sequence[int], config: DataConfig, seed: int) -
     return xyz.numpy()
 
 
-def _explainer(run: Path, encoder: Backbone) -> PretextMethod | Backbone:
+def _explainer(run: Run, encoder: Backbone) -> PretextMethod | Backbone:
     """Return the whole method, or the encoder alone where the run keeps no more."""
     try:
-        return checkpoint.load_method(run)
+        return run.method()
     except RunError:
         return encoder
 
@@ -234,10 +251,9 @@ def _processes(kept: Mapping[str, object]) -> int:
     return count if isinstance(count, int) else 1
 
 
-def _record(run: Path) -> dict[str, object]:
+def _record(run: Run) -> dict[str, object]:
     """Return the run's record, empty where it is missing or damaged: a report is no reason to fail."""
     try:
-        found = checkpoint.read_json(run / "record.json")
+        return run.record
     except RunError:
         return {}
-    return found if isinstance(found, dict) else {}
