@@ -83,6 +83,23 @@ def pack(
         print(f"left out: {failure.path}: {failure.reason}", file=sys.stderr)
 
 
+def cut(source: Positional[Path], store: Positional[Path], *, size: float = 2.0, overlap: float = 0.5) -> None:
+    """Cut large scans into blocks: a store whose clouds know where each of their points comes from.
+
+    Args:
+        source: a las, laz, ply, pcd or e57 file, or a folder of them.
+        store: folder to write; must not exist.
+        size: side of the square blocks, in the scans' units (mostly metres); they are as high as the scan.
+        overlap: what neighbouring blocks share, in the same units.
+    """
+    from pointssl.data.cut.cut import cut as cut_scans
+
+    summary = cut_scans(source.expanduser(), store, size=size, overlap=overlap)
+    say(f"{summary.points:,} points of {summary.scans} scans in {summary.blocks:,} blocks: {summary.path}", console)
+    for failure in summary.failures:
+        print(f"left out: {failure.path}: {failure.reason}", file=sys.stderr)
+
+
 def get(name: Positional[str], folder: Positional[Path], *, accept_licence: bool = False) -> None:
     """Fetch a public data set with checksum and resume, after consent to its licence.
 
@@ -142,6 +159,7 @@ def show(data: Positional[str], *, split: str = "all") -> None:
 COMMANDS: dict[str, Callable[..., None]] = {
     "check": check,
     "pack": pack,
+    "cut": cut,
     "get": get,
     "list": list_names,
     "show": show,

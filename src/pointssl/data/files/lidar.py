@@ -4,6 +4,7 @@ Survey coordinates are kept in float64 until they have been moved towards zero (
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def read_las(path: Path) -> Cloud:
 
 def count_e57(path: Path) -> int:
     """Return the number of scans in the file."""
-    reader = _open_e57(path)
+    reader = open_e57(path)
     try:
         return int(reader.scan_count)
     finally:
@@ -44,7 +45,7 @@ def count_e57(path: Path) -> int:
 
 def read_e57(path: Path, scan: int) -> Cloud:
     """Return one scan of an E57 file in the coordinates of the whole, points without an echo left out."""
-    reader = _open_e57(path)
+    reader = open_e57(path)
     try:
         table = reader.read_scan(scan, intensity=True, colors=True, ignore_missing_fields=True)
         several = reader.scan_count > 1
@@ -72,7 +73,8 @@ def read_kitti(path: Path) -> Cloud:
     return make_cloud(table[:, :3], {"intensity": table[:, 3:]}, name=path.stem, origin=str(path))
 
 
-def _open_e57(path: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202  the package is optional and has no types
+def open_e57(path: Path) -> Any:
+    """Return the package's reader of a file; it must be closed."""
     try:
         import pye57
     except ImportError as error:

@@ -5,6 +5,7 @@ A sensor's grid of points marks those without an echo by NaN; these are left out
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -43,6 +44,31 @@ def read_pcd(path: Path) -> Cloud:
     return make_cloud(
         xyz[seen], {key: values[seen] for key, values in channels.items()}, name=path.stem, origin=str(path)
     )
+
+
+def count_points(path: Path) -> int:
+    """Return the number of points that the header announces."""
+    with path.open("rb") as file:
+        return _read_header(file).count
+
+
+def iterate_columns(path: Path, size: int) -> Iterator[dict[str, Array]]:
+    """Yield the columns of `size` points after the other; those of a binary file are read only then."""
+    with path.open("rb") as file:
+        header = _read_header(file)
+        start = file.tell()
+        if header.encoding == "binary":
+            _require((path.stat().st_size - start) // header.dtype.itemsize, header.count, "points")
+            table: Array = np.memmap(path, header.dtype, "r", start, (header.count,))
+        else:
+            table = _READERS[header.encoding](file.read(), header)
+    for first in range(0, header.count, size):
+        piece = np.array(table[first : first + size])
+        columns = {name: piece[name] for name in header.dtype.names or () if piece[name].ndim == 1}
+        for packed in ("rgb", "rgba"):
+            if packed in columns:
+                columns |= _unpack_color(columns.pop(packed))
+        yield columns
 
 
 def _read_header(file: BinaryIO) -> _Header:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pointssl.data.cloud import Cloud
 from pointssl.data.files import meshes
+from pointssl.data.files.chunks import read_large
 from pointssl.data.files.kinds import is_compressed, kind_of
 from pointssl.data.files.lidar import count_e57, read_e57, read_kitti, read_las
 from pointssl.data.files.pcd import read_pcd
@@ -67,7 +68,7 @@ def iterate_clouds(
             if scans == 0:
                 raise ValueError("it holds no scans")
             for scan in range(start, scans if stop is None else min(stop, scans)):
-                yield read_e57(path, scan)
+                yield read_large(path, scan, seed) or read_e57(path, scan)
         elif start == 0 and (stop is None or stop > 0):
             yield _read_one(path, kind, points, seed)
 
@@ -104,6 +105,9 @@ def read_surface(path: str | Path) -> Surface:
 
 
 def _read_one(path: Path, kind: str, points: int, seed: int) -> Cloud:
+    large = read_large(path, 0, seed)
+    if large is not None:
+        return large
     if kind in MESHES:
         return meshes.read_mesh(path, points, seed)
     if kind == ".pcd":

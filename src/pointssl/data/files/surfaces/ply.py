@@ -6,6 +6,7 @@ polygons differ in size and passes over strips; meshio 5.3 and pyminiply 0.2 los
 """
 
 import mmap
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from pointssl.data.files.surfaces.ply_rows import Column, Units, read_rows
 from pointssl.data.files.surfaces.polygons import strip, triangulate
 from pointssl.data.files.surfaces.surface import Surface, as_indices, no_faces
 
+_STRIPS = ("tristrips", "tristrip")
 _CORNERS = ("vertex_indices", "vertex_index")
 
 
@@ -29,7 +31,7 @@ def read_ply(path: Path) -> Surface:
     Raises:
         ValueError: cut short, damaged, or without points.
     """
-    elements = _elements(_bytes(path))
+    elements = dict(_elements(_bytes(path)))
     vertex = elements.get("vertex", {})
     columns = {name: column.values for name, column in vertex.items() if column.counts is None}
     if not any(map(len, columns.values())):
@@ -40,12 +42,31 @@ def read_ply(path: Path) -> Surface:
         polygons, owner = triangulate(xyz, *_lists(elements["face"], "face"))
         faces.append(polygons)
         colors = _face_colors(elements["face"], owner)
-    for name in ("tristrips", "tristrip"):
+    for name in _STRIPS:
         if len(elements.get(name, ())):
             counts, corners = _lists(elements[name], name)
             faces += [strip(one) for one in np.split(corners, np.cumsum(counts)[:-1])]
             colors = None
     return Surface(vertices=xyz, faces=np.concatenate(faces), channels=channels, face_color=colors)
+
+
+def is_surface(path: Path) -> bool:
+    """Tell from its header whether a PLY announces faces or strips."""
+    counts = {element.name: element.count for element in parse_header(_bytes(path)).elements}
+    return any(counts.get(name) for name in ("face", *_STRIPS))
+
+
+def vertex_columns(path: Path) -> dict[str, Array]:
+    """Return the properties of the vertices as they lie in the file, without reading those of a binary one yet.
+
+    Raises:
+        ValueError: cut short, damaged, or without points.
+    """
+    for name, rows in _elements(_bytes(path)):
+        columns = {key: column.values for key, column in rows.items() if column.counts is None}
+        if name == "vertex" and any(map(len, columns.values())):
+            return columns
+    raise ValueError("it holds no points")
 
 
 def _bytes(path: Path) -> bytes | mmap.mmap:
@@ -56,16 +77,16 @@ def _bytes(path: Path) -> bytes | mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _elements(data: bytes | mmap.mmap) -> dict[str, dict[str, Column]]:
+def _elements(data: bytes | mmap.mmap) -> Iterator[tuple[str, dict[str, Column]]]:
+    """Yield the elements in the order of the file."""
     header = parse_header(data)
     units: Units = flat(data[header.end :]) if header.text else np.frombuffer(data, np.uint8)
     at = 0 if header.text else header.end
-    elements = {}
     for element in header.elements:
-        elements[element.name], at = read_rows(element, units, at)
+        rows, at = read_rows(element, units, at)
+        yield element.name, rows
     if header.text and at < len(units):
         raise ValueError(f"it has {len(units) - at} more numbers than its header announces")
-    return elements
 
 
 def _lists(columns: dict[str, Column], name: str) -> tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " c"]]:
