@@ -18,7 +18,8 @@ from rich.table import Table
 
 from pointssl import files
 from pointssl.backbones import build_backbone
-from pointssl.data.packed_npz import human_segmentations, open_npz
+from pointssl.data.files.dataset import open_files
+from pointssl.data.public.psb import human_segmentations
 from pointssl.errors import DataError, RunError, UserError
 from pointssl.evaluate import partition
 from pointssl.evaluate.partition import Agreement, Segmenter
@@ -55,7 +56,7 @@ def default_data() -> Path:
 
 def measure_all(runs: list[str], path: Path, split: str, points: int) -> dict[str, Any]:
     """Return all agreements and the paired differences between ParAE and everything with the same J."""
-    dataset, people = open_npz(path, split), human_segmentations(path, split)
+    dataset, people = open_files(path, split), human_segmentations(path, split)
     seen = {"points": points, "seed": 0}
     rows = [{"J": None, **summary(partition.measure_people(dataset, people, **seen))}]
     differences = []

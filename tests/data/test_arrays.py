@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointssl.data.arrays import ArrayDataset, open_npy
-from pointssl.errors import DataError
+from pointssl.data.arrays import ArrayDataset
 
 XYZ = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
 
@@ -59,21 +58,29 @@ def test_fingerprint__does_not_depend_on_the_name() -> None:
     assert ArrayDataset(XYZ, name="a").fingerprint == ArrayDataset(XYZ.copy(), name="b").fingerprint
 
 
-def test_open_npy__is_mapped_not_read(tmp_path: Path) -> None:
+def test_array__mapped_files_are_not_read(tmp_path: Path) -> None:
     np.save(tmp_path / "clouds.npy", XYZ)
-    data = open_npy(tmp_path / "clouds.npy")
-    np.testing.assert_array_equal(data.xyz(1), XYZ[1])
+    data = ArrayDataset(np.load(tmp_path / "clouds.npy", mmap_mode="r"), name="a")
     stored = np.load(tmp_path / "clouds.npy", mmap_mode="r+")
     stored[1, 0, 0] = -7  # a mapped file shows what is written to it later
     stored.flush()
     assert data.xyz(1)[0, 0] == -7
 
 
-@pytest.mark.parametrize("values", [np.zeros((4, 3)), np.zeros((2, 4, 2)), np.array([["a"]])])
-def test_open_npy__wrong_shape_is_told(tmp_path: Path, values: np.ndarray) -> None:
-    np.save(tmp_path / "a.npy", values)
-    with pytest.raises(DataError, match=r"a\.npy must hold numbers of shape \(clouds, points, 3\)"):
-        open_npy(tmp_path / "a.npy")
+@pytest.mark.parametrize("kind", [np.float64, np.int64, np.int32])
+def test_array__survey_coordinates_keep_their_digits(kind: type) -> None:
+    far = (XYZ * 1000 + [500_000_123, 540_000_456, 100_250]).astype(kind)  # millimetres
+    cloud = ArrayDataset(far, name="a", origin="a.npy")[1]
+    np.testing.assert_array_equal(cloud.points - cloud.points[0], (XYZ[1] - XYZ[1, 0]) * 1000)
+    shift = [float(word) for word in cloud.origin.split("minus (")[1].rstrip(")").split(",")]
+    np.testing.assert_allclose(cloud.points.astype(np.float64) + shift, far[1], atol=1e-2)
+
+
+@pytest.mark.parametrize("none", [-1, np.nan])
+def test_array__a_cloud_without_a_label(none: float) -> None:
+    data = ArrayDataset(XYZ, name="a", classes=("x", "y"), labels=np.array([1, none]))
+    assert data.labels is None
+    assert (data[0].label, data[1].label) == (1, None)
 
 
 def test_array__what_does_not_fit() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pointssl.data.check import Report, Trouble, check, is_flat, judge
+from pointssl.app.data_tables import findings
+from pointssl.data.check import Issue, Report, check, inspect_cloud, is_flat
 from pointssl.data.cloud import Cloud, Labels, Points
 from pointssl.data.store.pack import pack
 from pointssl.errors import DataError
@@ -45,30 +46,30 @@ def with_point(point: list[float]) -> Points:
     return np.concatenate([GOOD, np.array([point], dtype=np.float32)])
 
 
-def found(report: Report) -> dict[Trouble, tuple[str, ...]]:
-    return {finding.trouble: finding.examples for finding in report.findings}
+def found(report: Report) -> dict[Issue, tuple[str, ...]]:
+    return {finding.issue: finding.examples for finding in report.findings}
 
 
 @pytest.mark.parametrize(
-    ("points", "troubles"),
+    ("points", "issues"),
     [
         (GOOD, []),
-        (np.zeros((0, 3), np.float32), [Trouble.EMPTY]),
-        (with_point([np.nan, 0, 0]), [Trouble.NOT_FINITE]),
-        (with_point([0, np.inf, 0]), [Trouble.NOT_FINITE]),
-        (np.ones((40, 3), np.float32), [Trouble.ONE_PLACE]),
-        (GOOD[:31], [Trouble.TOO_FEW]),
+        (np.zeros((0, 3), np.float32), [Issue.EMPTY]),
+        (with_point([np.nan, 0, 0]), [Issue.NOT_FINITE]),
+        (with_point([0, np.inf, 0]), [Issue.NOT_FINITE]),
+        (np.ones((40, 3), np.float32), [Issue.ZERO_EXTENT]),
+        (GOOD[:31], [Issue.TOO_FEW]),
         (GOOD[:32], []),
-        (np.tile(GOOD[:15], (3, 1)), [Trouble.REPEATED]),
+        (np.tile(GOOD[:15], (3, 1)), [Issue.REPEATED]),
         (np.tile(GOOD[:32], (2, 1)), []),  # half of the points are copies, not most
-        (GOOD + np.float32(2000), [Trouble.FAR]),
-        (GOOD * np.float32(2e6), [Trouble.ABSURD_SCALE]),
-        (GOOD * np.float32(1e-7), [Trouble.ABSURD_SCALE]),
-        (GOOD * np.array([1, 1, 0], np.float32), [Trouble.FLAT]),
+        (GOOD + np.float32(2000), [Issue.FAR]),
+        (GOOD * np.float32(2e6), [Issue.EXTREME_SCALE]),
+        (GOOD * np.float32(1e-7), [Issue.EXTREME_SCALE]),
+        (GOOD * np.array([1, 1, 0], np.float32), [Issue.FLAT]),
     ],
 )
-def test_judge__one_trouble(points: Points, troubles: list[Trouble]) -> None:
-    assert judge(points, needed_points=32) == troubles
+def test_inspect_cloud__one_issue(points: Points, issues: list[Issue]) -> None:
+    assert inspect_cloud(points, needed_points=32) == issues
 
 
 def test_is_flat__does_not_depend_on_the_plane() -> None:
@@ -96,11 +97,11 @@ def test_check__a_data_set_with_everything() -> None:
     }
     report = check(Clouds(fine | odd), needed_points=32)
     assert found(report) == {
-        Trouble.UNREADABLE: ("7: broken: cannot be read",),
-        Trouble.NOT_FINITE: ("nan",),
-        Trouble.TOO_FEW: ("few (7)",),
-        Trouble.TWIN: ("copy = f1",),
-        Trouble.MIXED_UNITS: (next(text for text in found(report)[Trouble.MIXED_UNITS] if text.startswith("mm (")),),
+        Issue.UNREADABLE: ("7: broken: cannot be read",),
+        Issue.NOT_FINITE: ("nan",),
+        Issue.TOO_FEW: ("few (7)",),
+        Issue.DUPLICATE: ("copy = f1",),
+        Issue.SCALE_OUTLIER: (next(text for text in found(report)[Issue.SCALE_OUTLIER] if text.startswith("mm (")),),
     }
     assert report.fatal
     assert report.clouds == 9
@@ -109,7 +110,7 @@ def test_check__a_data_set_with_everything() -> None:
 
 def test_check__warnings_are_not_fatal() -> None:
     report = check(Clouds({"a": GOOD, "b": GOOD}), needed_points=32)
-    assert list(found(report)) == [Trouble.TWIN]
+    assert list(found(report)) == [Issue.DUPLICATE]
     assert not report.fatal
 
 
@@ -126,10 +127,10 @@ def test_check__folder(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_text("x")
     report = check(tmp_path, needed_points=32)
     assert report.fatal
-    [bad_h5, bad_ply] = found(report)[Trouble.UNREADABLE]
+    [bad_h5, bad_ply] = found(report)[Issue.UNREADABLE]
     assert bad_h5.startswith("bad.h5 cannot be read")
     assert bad_ply.startswith("bad.ply cannot be read")
-    assert found(report)[Trouble.IGNORED] == ("1 .jpg",)
+    assert found(report)[Issue.IGNORED] == ("1 .jpg",)
 
 
 def test_check__store(tmp_path: Path) -> None:
@@ -139,13 +140,13 @@ def test_check__store(tmp_path: Path) -> None:
     (tmp_path / "src/bad.ply").write_text("nonsense")
     pack(tmp_path / "src", tmp_path / "out", workers=1)
     report = check(tmp_path / "out", needed_points=32)
-    assert found(report) == {Trouble.LEFT_OUT: ("bad.ply",)}
+    assert found(report) == {Issue.LEFT_OUT: ("bad.ply",)}
     assert not report.fatal
     file = tmp_path / "out/shard-00000/points.npy"
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     report = check(tmp_path / "out", needed_points=32)
-    assert "shard-00000/points.npy" in found(report)[Trouble.UNREADABLE][0]
+    assert "shard-00000/points.npy" in found(report)[Issue.UNREADABLE][0]
     assert report.fatal
 
 
@@ -157,7 +158,7 @@ def test_check__nothing_there(tmp_path: Path) -> None:
 def test_report__table_names_everything() -> None:
     report = check(Clouds({"a": GOOD, "twin": GOOD, "tiny": GOOD[:2]}), needed_points=32)
     console = Console(width=200, file=io.StringIO(), record=True)
-    console.print(report.table())
+    console.print(findings(report))
     text = console.export_text()
     assert "mine/all: 3 clouds, 2 to 40 points each" in text
     assert "twin = a" in text

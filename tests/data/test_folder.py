@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pointssl.data.cloud import Dataset
-from pointssl.data.files.folder import FolderDataset
+from pointssl.data.files.dataset import open_files
 from pointssl.data.files.scan import scan
 from pointssl.errors import DataError
 
@@ -24,7 +24,7 @@ def first_x(data: Dataset) -> list[float]:
 
 
 def test_folder__unlabelled(tmp_path: Path) -> None:
-    data = FolderDataset(place(tmp_path / "scans", "b.xyz", "a.xyz", ".hidden.xyz"))
+    data = open_files(place(tmp_path / "scans", "b.xyz", "a.xyz", ".hidden.xyz"))
     assert isinstance(data, Dataset)
     assert (data.name, data.classes, data.labels) == ("scans/all", (), None)
     assert first_x(data) == [1, 0]  # in the order of the names
@@ -34,7 +34,7 @@ def test_folder__unlabelled(tmp_path: Path) -> None:
 
 def test_folder__nested_and_unlabelled(tmp_path: Path) -> None:
     root = place(tmp_path, "top.xyz", "x/a.xyz", "x/y/b.xyz")
-    assert FolderDataset(root, labelled=False).labels is None
+    assert open_files(root, labelled=False).labels is None
     with pytest.raises(DataError, match=r"1 of 3 files lie outside the class folders \(top.xyz\)"):
         scan(root)
 
@@ -48,7 +48,7 @@ def test_folder__nested_and_unlabelled(tmp_path: Path) -> None:
 )
 def test_folder__classes_and_splits(tmp_path: Path, names: tuple[str, ...]) -> None:
     root = place(tmp_path, *names)
-    train, test = FolderDataset(root, "train"), FolderDataset(root, "test")
+    train, test = open_files(root, "train"), open_files(root, "test")
     assert train.classes == test.classes == ("bed", "lamp")
     assert train.labels is not None
     assert train.labels.tolist() == [0, 1]
@@ -56,7 +56,7 @@ def test_folder__classes_and_splits(tmp_path: Path, names: tuple[str, ...]) -> N
     assert first_x(test) == [1]
     assert train[1].label == 1
     with pytest.raises(DataError, match=r"no split 'tests' \(did you mean 'test'\?\)"):
-        FolderDataset(root, "tests")
+        open_files(root, "tests")
 
 
 def test_folder__a_class_may_be_called_train(tmp_path: Path) -> None:
@@ -74,20 +74,20 @@ def test_folder__splits_alone(tmp_path: Path) -> None:
 def test_folder__list_file(tmp_path: Path) -> None:
     root = place(tmp_path, "a.xyz", "deep/b.xyz", "c.xyz")
     (root / "list.csv").write_text("path,label,split\nc.xyz,lamp,test\ndeep/b.xyz,bed,train\n")
-    data = FolderDataset(root)
+    data = open_files(root)
     assert first_x(data) == [2, 1]  # in the order of the list
     assert data.classes == ("bed", "lamp")
     assert data.labels is not None
     assert data.labels.tolist() == [1, 0]
     assert data.listing.ignored == (("not in the list", 1),)
-    assert first_x(FolderDataset(root / "list.csv", "test")) == [2]  # the list itself may be given
+    assert first_x(open_files(root / "list.csv", "test")) == [2]  # the list itself may be given
 
 
 def test_folder__set_file_brings_classes_and_splits(tmp_path: Path) -> None:
     points = np.arange(18, dtype=np.float32).reshape(3, 2, 3)
     names = np.array(["bed", "desk", "lamp"])
     np.savez(tmp_path / "a.npz", points=points, label=[2, 0, 2], split=[0, 1, 0], class_names=names)
-    train = FolderDataset(tmp_path / "a.npz", "train")
+    train = open_files(tmp_path / "a.npz", "train")
     assert (train.name, train.classes) == ("a/train", ("bed", "desk", "lamp"))
     assert train.labels is not None
     assert train.labels.tolist() == [2, 2]
@@ -128,7 +128,7 @@ def test_folder__one_readable_file_in_ten(tmp_path: Path) -> None:
     for number in range(9):
         (tmp_path / f"{number}.xyz").write_text("no numbers\nhere\n")
     with pytest.raises(DataError, match=r"only 1 of 10 files can be read; the first that cannot: .*0\.xyz") as caught:
-        FolderDataset(tmp_path)
+        open_files(tmp_path)
     assert "\n" not in str(caught.value)
 
 
@@ -137,11 +137,11 @@ def test_folder__some_unreadable_files_are_listed(tmp_path: Path) -> None:
     (tmp_path / "b.xyz").write_text("no numbers\nhere\n")
     (tmp_path / "d.npz").write_text("nonsense")
     place(tmp_path, "e.xyz")
-    data = FolderDataset(tmp_path)
+    data = open_files(tmp_path)
     assert [cloud.name for cloud in (data[0], data[1], data[2])] == ["a", "c", "e"]
     assert sorted(failure.path.name for failure in data.failures) == ["b.xyz", "d.npz"]
     with pytest.raises(DataError, match="strict"):
-        FolderDataset(tmp_path, strict=True)
+        open_files(tmp_path, strict=True)
 
 
 def test_folder__archive_is_read_alone(tmp_path: Path) -> None:
@@ -160,12 +160,12 @@ def test_folder__labelled_sets_beside_unlabelled_clouds(tmp_path: Path) -> None:
 
 def test_folder__broken_set_counts_as_one_file(tmp_path: Path) -> None:
     np.savez(place(tmp_path, "a.xyz", "b.xyz") / "set.npz", points=np.zeros((9, 0, 3), np.float32))
-    assert len(FolderDataset(tmp_path)) == 2  # nine empty clouds, but two of three files are fine
+    assert len(open_files(tmp_path)) == 2  # nine empty clouds, but two of three files are fine
 
 
 def test_folder__short_of_memory_reads_again(tmp_path: Path) -> None:
     root = place(tmp_path, "a.xyz", "b.xyz", "c.xyz")
-    data = FolderDataset(root, memory=24)  # one cloud of two points
+    data = open_files(root, memory=24)  # one cloud of two points
     assert first_x(data) == [0, 1, 2]
     (root / "a.xyz").write_text("gone\nbad\n")
     with pytest.raises(DataError, match="has the file changed"):
@@ -174,22 +174,22 @@ def test_folder__short_of_memory_reads_again(tmp_path: Path) -> None:
 
 def test_folder__fingerprint_follows_content(tmp_path: Path) -> None:
     root = place(tmp_path, "bed/a.xyz", "lamp/b.xyz")
-    first = FolderDataset(root).fingerprint
-    assert FolderDataset(root).fingerprint == first
+    first = open_files(root).fingerprint
+    assert open_files(root).fingerprint == first
     (root / "bed/a.xyz").write_text("5 0 0\n0 1 0\n")
-    assert FolderDataset(root).fingerprint != first
+    assert open_files(root).fingerprint != first
 
 
 def test_folder__index_past_the_end(tmp_path: Path) -> None:
-    data = FolderDataset(place(tmp_path, "a.xyz", "b.xyz"))
+    data = open_files(place(tmp_path, "a.xyz", "b.xyz"))
     assert data[-1].name == "b"
     with pytest.raises(IndexError):
         data[2]
 
 
 def test_folder__real_shapes(shared_data: Path) -> None:
-    data = FolderDataset(shared_data / "psb-shrec12/originals")
+    data = open_files(shared_data / "psb-shrec12/originals")
     assert len(data) == len(data.classes) == 60
     assert {len(data.xyz(index)) for index in range(60)} == {2048}
-    modelnet = FolderDataset(shared_data / "modelnet40-part/originals/ModelNet10", "train")
+    modelnet = open_files(shared_data / "modelnet40-part/originals/ModelNet10", "train")
     assert (len(modelnet), modelnet.classes) == (3, ("bathtub",))

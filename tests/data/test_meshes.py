@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from pointssl.data.files.folder import FolderDataset
-from pointssl.data.packed_npz import open_npz
+from pointssl.data.files.dataset import open_files
 from pointssl.data.views.meshes import MeshFiles, PackedMeshes, checked, open_meshes, unit_ball
 from pointssl.errors import DataError
 from tests.data.solids import cube
@@ -42,7 +41,7 @@ def test_packed_meshes__two_shapes(tmp_path: Path) -> None:
 def test_packed_meshes__names_of_the_places_as_for_clouds(tmp_path: Path) -> None:
     np.savez(tmp_path / "clouds.npz", points=np.zeros((2, 5, 3), np.float32), split=np.array([0, 1]))
     write_archive(tmp_path / "meshes.npz")
-    clouds = [open_npz(tmp_path / "clouds.npz", split)[0].name for split in ("train", "test")]
+    clouds = [open_files(tmp_path / "clouds.npz", split)[0].name for split in ("train", "test")]
     assert list(PackedMeshes(tmp_path / "meshes.npz").names) == clouds
 
 
@@ -56,7 +55,7 @@ def test_packed_meshes__does_not_fit_together(tmp_path: Path) -> None:
 
 def test_packed_meshes__real(shared_data: Path) -> None:
     meshes = PackedMeshes(shared_data / "psb-shrec12/meshes.npz")
-    clouds = open_npz(shared_data / "psb-shrec12/clouds.npz", "test")
+    clouds = open_files(shared_data / "psb-shrec12/clouds.npz", "test")
     assert len(meshes) == 2303
     row = meshes.names.index(clouds[5].name)
     near = np.linalg.norm(unit_ball(meshes.mesh(row).vertices), axis=1)
@@ -78,7 +77,7 @@ def test_open_meshes__folder(tmp_path: Path, suffix: str) -> None:
     corners, triangles = meshes.mesh(1)
     assert len(triangles) == 12
     np.testing.assert_allclose(np.abs(corners), 0.5)
-    dataset = FolderDataset(tmp_path / "src", points=10)
+    dataset = open_files(tmp_path / "src", points=10)
     assert [dataset[place].name for place in range(2)] == list(meshes.names)
 
 

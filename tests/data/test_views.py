@@ -15,7 +15,7 @@ import trimesh
 from pointssl import files
 from pointssl.data.arrays import ArrayDataset
 from pointssl.data.cloud import Cloud
-from pointssl.data.files.folder import FolderDataset
+from pointssl.data.files.dataset import open_files
 from pointssl.data.open import open_dataset
 from pointssl.data.store import manifest, resumable
 from pointssl.data.store.dataset import write_store
@@ -217,7 +217,7 @@ def test_rows_of__every_split_and_order(tmp_path: Path) -> None:
     source = make_folder(tmp_path / "src")
     write(source, tmp_path / "out", TINY, workers=1)
     store = open_views(tmp_path / "out")
-    dataset = FolderDataset(source, points=5)
+    dataset = open_files(source, points=5)
     assert [store.names[row] for row in rows_of(store, dataset)] == dataset.names
     some = ArrayDataset(np.zeros((2, 4, 3), np.float32), name="some", names=["m005", "m000"])
     assert [store.names[row] for row in rows_of(store, some)] == ["m005", "m000"]
@@ -273,7 +273,7 @@ def test_rows_of__real_shapes(shared_data: Path, tmp_path: Path) -> None:
 def test_check_views__refuses(tmp_path: Path) -> None:
     source = make_folder(tmp_path / "src", 2)
     write(source, tmp_path / "out", TINY, workers=1)
-    store, dataset = open_views(tmp_path / "out"), FolderDataset(source, points=5)
+    store, dataset = open_views(tmp_path / "out"), open_files(source, points=5)
     assert check_views(store, dataset, 3, kind="shaded").tolist() == [0, 1]
     with pytest.raises(SettingError, match=r"views must be at most 3, .*, got 4"):
         check_views(store, dataset, 4)

@@ -10,7 +10,8 @@ from sklearn.metrics import adjusted_rand_score, rand_score
 
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.arrays import ArrayDataset
-from pointssl.data.packed_npz import human_segmentations, open_npz
+from pointssl.data.files.dataset import open_files
+from pointssl.data.public.psb import human_segmentations
 from pointssl.data.splits import Subset
 from pointssl.evaluate import partition
 from pointssl.methods import ParAE, ParAEConfig
@@ -76,7 +77,7 @@ def test_measure_people__ceiling_of_the_same_models() -> None:
 
 def test_measure_people__agree_on_real_models_and_more_than_k_means_does(shared_data: Path) -> None:
     path = shared_data / "psb-segmentation" / "models.npz"
-    data, people = open_npz(path, "test"), human_segmentations(path, "test")
+    data, people = open_files(path, "test"), human_segmentations(path, "test")
     some = np.arange(0, len(data), 5)
     chosen = [people[i] for i in some]
     among = partition.measure_people(Subset(data, some, "some"), chosen, points=256)

@@ -26,21 +26,28 @@ def run(words: Sequence[str]) -> None:
     flags.call(COMMANDS[words[0]], words[1:], f"pointssl data {words[0]}")
 
 
-def check(path: Positional[str], *, points: int = 1024) -> None:
-    """Tell what is wrong with clouds before training; leaves with 2 where training should not start.
+def check(path: Positional[str], *, points: int = 1024, columns: str | None = None) -> None:
+    """Tell what is wrong with clouds before training; exits with code 2 where training should not start.
 
     Args:
         path: a folder, store or file, `synthetic`, or NAME:PATH.
         points: points per cloud that the training will need.
+        columns: names of the columns of tables and arrays in their order, such as x,y,z,_,red,green,blue,label.
     """
+    from pointssl.app import data_tables
     from pointssl.data.check import check as check_clouds
-    from pointssl.data.open import open_dataset
 
-    here = Path(path).expanduser()
-    report = check_clouds(here if here.exists() else open_dataset(path), needed_points=points)
-    console.print(report.table())
+    report = check_clouds(path, needed_points=points, columns=_stated(columns))
+    console.print(data_tables.findings(report))
+    console.print(two_columns(data_tables.taken_for(report)))
     if report.fatal:
         raise DataError(f"{path} is not fit for training with {points} points per cloud; the table says what to do")
+
+
+def _stated(columns: str | None) -> tuple[str, ...] | None:
+    from pointssl.data.files.columns import stated_columns
+
+    return None if columns is None else stated_columns(columns)
 
 
 def pack(
@@ -52,6 +59,7 @@ def pack(
     strict: bool = False,
     labels: Path | None = None,
     seed: int = 0,
+    columns: str | None = None,
 ) -> None:
     """Write many files, or any data set, as one memory-mapped store.
 
@@ -63,6 +71,7 @@ def pack(
         strict: stop on the first file that cannot be read, instead of listing it.
         labels: list file with the columns path, label and split.
         seed: decides which points are drawn.
+        columns: names of the columns of tables and arrays in their order, such as x,y,z,_,red,green,blue,label.
     """
     from pointssl.data.open import open_dataset
     from pointssl.data.store.pack import pack as pack_clouds
@@ -76,11 +85,14 @@ def pack(
         strict=strict,
         list_file=labels,
         seed=seed,
+        columns=_stated(columns),
     )
     parts = ", ".join(f"{count} {name}" for name, count in summary.splits.items())
     say(f"{summary.clouds} clouds ({parts}), {len(summary.classes)} classes: {summary.path}", console)
     for failure in summary.failures:
-        print(f"left out: {failure.path}: {failure.reason}", file=sys.stderr)
+        print(f"left out: {failure}", file=sys.stderr)
+    for ending, count in summary.ignored.items():
+        print(f"not read: {count} {ending}", file=sys.stderr)
 
 
 def cut(source: Positional[Path], store: Positional[Path], *, size: float = 2.0, overlap: float = 0.5) -> None:
@@ -126,34 +138,25 @@ def list_names() -> None:
     say("mix:SET=WEIGHT,SET=WEIGHT...", console)
 
 
-def show(data: Positional[str], *, split: str = "all") -> None:
-    """Say what a data set holds.
+def show(data: Positional[str], *, split: str = "all", columns: str | None = None) -> None:
+    """Say what a data set holds, and what each column of its files was taken for.
 
     Args:
         data: a folder, store or file, `synthetic`, or NAME:PATH.
         split: `all`, or one of its splits.
+        columns: names of the columns of tables and arrays in their order, such as x,y,z,_,red,green,blue,label.
     """
-    import numpy as np
-
-    from pointssl.data.endless import size_of
+    from pointssl.app import data_tables
+    from pointssl.data.files.dataset import FileDataset
+    from pointssl.data.files.kinds import kind_of
+    from pointssl.data.files.readers import explain
     from pointssl.data.open import open_dataset
 
-    dataset = open_dataset(data, split)
-    first, size = dataset[0], size_of(dataset)
-    rows = [
-        ("name", dataset.name),
-        ("clouds", "without end" if size is None else f"{size:,}"),
-        ("points in the first", f"{len(first.points):,}"),
-        ("channels", ", ".join(f"{key} ({value.shape[1]})" for key, value in first.channels.items()) or "none"),
-        ("first cloud", first.origin or first.name),
-        ("fingerprint", dataset.fingerprint[:16]),
-    ]
-    if dataset.labels is not None:
-        counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
-        common = np.argsort(-counts, kind="stable")[:8]
-        named = ", ".join(f"{dataset.classes[i]} {counts[i]}" for i in common)
-        rows.insert(2, ("classes", f"{len(dataset.classes)}: {named}{' ...' if len(counts) > len(common) else ''}"))
-    console.print(two_columns(rows))
+    dataset = open_dataset(data, split, columns=_stated(columns))
+    console.print(two_columns(data_tables.contents(dataset)))
+    if isinstance(dataset, FileDataset):
+        for path in {kind_of(path): path for path in reversed(dataset.paths)}.values():  # the first of each kind
+            console.print(data_tables.meanings(str(path), explain(path, _stated(columns))))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -1,21 +1,21 @@
 """Clouds that lie one after the other in a single array, in memory or mapped from a file.
 
 The plainest data set there is, and what most downloads become once they are read: one array of points, where each
-cloud ends, and what is known of each. Integer coordinates stay as they are stored and are scaled on the way out, so a
-mapped file of a hundred gigabytes costs no memory.
+cloud ends, and what is known of each. Coordinates stay as they are stored, and are scaled and (float64 and wide
+integers) moved towards zero on the way out, so that a mapped file of a hundred gigabytes costs no memory.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Int64, Shaped
+from numpy.typing import NDArray
 
 from pointssl.data.cloud import Cloud, Labels, Points
-from pointssl.errors import DataError
+from pointssl.data.files.cloud import as_part, settle, told
 
 
 @final
@@ -56,7 +56,7 @@ class ArrayDataset:
         self._channels = {key: channel.reshape(len(self._points), -1) for key, channel in channels.items()}
         self._offsets, self._name, self._origin, self._scale = offsets, name, origin, scale
         self._classes = tuple(str(c) for c in classes)
-        self._labels = None if labels is None else np.asarray(labels, dtype=np.int64)
+        self._labels = None if labels is None else as_part(np.asarray(labels)).astype(np.int64)
         self._names = None if names is None else [str(n) for n in names]
         self._rows = np.arange(len(offsets) - 1) if rows is None else rows
         self._check_labels()
@@ -69,7 +69,7 @@ class ArrayDataset:
         if self._labels is None or len(self._labels) == 0:
             return
         highest = len(self._classes) - 1 if self._classes else int(self._labels.max())
-        if self._labels.min() < 0 or self._labels.max() > highest:
+        if self._labels.max() > highest:
             found = f"{self._labels.min()} to {self._labels.max()}"
             raise ValueError(f"labels must be 0 to {highest} (there are {len(self._classes)} classes), got {found}")
 
@@ -85,8 +85,8 @@ class ArrayDataset:
 
     @property
     def labels(self) -> Labels | None:
-        """Class of every cloud, or None."""
-        return self._labels
+        """Class of every cloud, or None where one has none (-1 or NaN)."""
+        return None if self._labels is None or (self._labels < 0).any() else self._labels
 
     @property
     def names(self) -> list[str]:
@@ -120,30 +120,24 @@ class ArrayDataset:
 
     def xyz(self, index: int) -> Points:
         """Return the coordinates of one cloud, scaled; a fresh array, safe to write to."""
+        return self._settled(index)[0]
+
+    def _settled(self, index: int) -> tuple[Points, NDArray[Any] | None]:
+        """Return the coordinates and what was subtracted from them, as float64 (and wide integers) may need it."""
         stored = self._points[self._span(index)]
-        scaled: Points = np.multiply(stored, np.float32(self._scale), dtype=np.float32)
-        return scaled
+        if stored.dtype.itemsize <= 4 and stored.dtype != np.int32 and stored.dtype != np.uint32:
+            return np.multiply(stored, np.float32(self._scale), dtype=np.float32), None
+        return settle(np.multiply(stored, self._scale, dtype=np.float64))
 
     def __getitem__(self, index: int) -> Cloud:
         """Return one cloud with its label, name and channels."""
         span = self._span(index)
         index %= len(self)
+        points, shift = self._settled(index)
         return Cloud(
-            points=self.xyz(index),
+            points=points,
             channels={key: np.array(values[span]) for key, values in self._channels.items()},
-            label=None if self._labels is None else int(self._labels[index]),
+            label=None if self._labels is None or self._labels[index] < 0 else int(self._labels[index]),
             name=self._called(index),
-            origin=f"{self._origin}#{self._rows[index]}" if self._origin else "",
+            origin=(f"{self._origin}#{self._rows[index]}" if self._origin else "") + told(shift),
         )
-
-
-def open_npy(path: Path, *, name: str | None = None) -> ArrayDataset:
-    """Map a `.npy` file of shape (clouds, points, 3 or more) without reading it; further columns are left alone."""
-    try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path} as an array file: {error}") from error
-    if values.ndim != 3 or values.shape[2] < 3 or values.dtype.kind not in "fiu":
-        message = f"{path} must hold numbers of shape (clouds, points, 3), got {values.dtype} {values.shape}"
-        raise DataError(f"{message}; a single cloud belongs in a folder, which is then the data set")
-    return ArrayDataset(values[..., :3], name=name or path.stem, origin=str(path))

@@ -7,17 +7,19 @@ a folder of files, or to one file that holds many clouds. In Python an open `Dat
 them (or of words and paths) is a training and a test set.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pointssl.data import DATASETS
-from pointssl.data.arrays import open_npy
 from pointssl.data.cloud import Dataset
-from pointssl.data.files.folder import FolderDataset
-from pointssl.data.files.scan import ARCHIVES, scan
+from pointssl.data.files.columns import stated_columns
+from pointssl.data.files.dataset import open_files
+from pointssl.data.files.kinds import kind_of
+from pointssl.data.files.readers import SETS
+from pointssl.data.files.scan import scan
 from pointssl.data.generated.dataset import GeneratedClouds
 from pointssl.data.generated.formulas import is_stated, open_generated
 from pointssl.data.mixture import Mixture, read_mixture
-from pointssl.data.packed_npz import open_npz
 from pointssl.data.store.dataset import PackedDataset, is_store
 from pointssl.data.store.manifest import read_manifest
 from pointssl.data.synthetic import SyntheticShapes
@@ -31,10 +33,11 @@ Data = Part | tuple[Part, Part]
 """A word, a path, an open data set, or a (train, test) pair of these."""
 
 
-def open_dataset(data: Data, split: str = "all") -> Dataset:
+def open_dataset(data: Data, split: str = "all", *, columns: Sequence[str] | None = None) -> Dataset:
     """Open what `data` stands for; `split` is `all` or one of the set's own, mostly `train` and `test`.
 
-    An open data set is one split already and comes back as it is, whatever `split` says.
+    An open data set is one split already and comes back as it is, whatever `split` says. `columns` names the columns of
+    tables and arrays in their order, where nothing else does: `("x", "y", "z", "_", "red", "green", "blue", "label")`.
 
     Raises:
         SettingError: a name that is not known, a number of synthetic shapes that makes no sense, or a pair of sets of
@@ -44,9 +47,9 @@ def open_dataset(data: Data, split: str = "all") -> Dataset:
     if isinstance(data, tuple):
         if split not in ("train", "test"):
             raise SettingError(f"a pair of data sets is train and test; name one of them, got split '{split}'")
-        return open_dataset(data[split == "test"])
+        return open_dataset(data[split == "test"], columns=columns)
     if isinstance(data, Path):
-        return _path(_existing(data.expanduser(), str(data)), split)
+        return _path(_existing(data.expanduser(), str(data)), split, columns)
     if not isinstance(data, str):
         return _own(data)
     kind, path = _meaning(data)
@@ -56,7 +59,7 @@ def open_dataset(data: Data, split: str = "all") -> Dataset:
         return open_generated(data, split)
     if kind == "mix":
         return Mixture([(_part_of(source, split), weight) for source, weight in read_mixture(data)], name=data)
-    return DATASETS[kind].open(path, split) if kind else _path(path, split)
+    return DATASETS[kind].open(path, split) if kind else _path(path, split, columns)
 
 
 def splits_of(data: Data) -> tuple[str, ...]:
@@ -85,8 +88,9 @@ def splits_of(data: Data) -> tuple[str, ...]:
     if is_store(path):
         return tuple(sorted(set(read_manifest(path).clouds.split) - {"all"}))
     listing = scan(path)
-    if listing.failures and not listing.splits:
-        raise DataError(f"{listing.failures[0]}; whether it holds a split cannot be told: repair or remove it")
+    unopened = [failure for failure in listing.failures if kind_of(failure.path) in SETS]
+    if unopened and not listing.splits:
+        raise DataError(f"{unopened[0]}; whether it holds a split cannot be told: repair or remove it")
     return listing.splits
 
 
@@ -140,16 +144,8 @@ def _existing(path: Path, word: str) -> Path:
     raise DataError(f"{path} does not exist; check the path")
 
 
-def _path(path: Path, split: str) -> Dataset:
+def _path(path: Path, split: str, columns: Sequence[str] | None) -> Dataset:
     """Open a file or folder by what it is."""
-    if path.is_dir():
-        if is_store(path):
-            return PackedDataset(path, split)
-        for name in ARCHIVES:
-            if (path / name).is_file():
-                return open_npz(path / name, split)
-    elif path.suffix.lower() == ".npz":
-        return open_npz(path, split)
-    elif path.suffix.lower() == ".npy" and split == "all":
-        return open_npy(path)
-    return FolderDataset(path, split)
+    if is_store(path):
+        return PackedDataset(path, split)
+    return open_files(path, split, columns=None if columns is None else stated_columns(columns))

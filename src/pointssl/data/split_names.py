@@ -1,11 +1,43 @@
 """Which clouds belong to a split, and a clear line where a data set has no such split."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Shaped
 
 from pointssl.errors import DataError, nearest
+
+WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""What folders, lists and archives call a split, and what it is called here."""
+
+_LIKE = re.compile(
+    r"(train|val|valid|test|eval|dev|split|fold|holdout)(ing|idation|ation|s|set|data)?[-_ ]?\d*", re.IGNORECASE
+)
+
+
+def canonical_split(word: str) -> str:
+    """Return train, val or test for the usual words, whatever their case; other words as they are."""
+    return WORDS.get(word.strip().lower(), word.strip())
+
+
+def is_split(word: str) -> bool:
+    """Tell whether a folder's name is one of the usual words for a split."""
+    return word.strip().lower() in WORDS
+
+
+def looks_like_split(word: str) -> bool:
+    """Tell whether a class name looks as if it were meant as a split: Train, val2, test_data, splits."""
+    return _LIKE.fullmatch(word.strip()) is not None
 
 
 def check_split(split: str, known: Sequence[str], where: str) -> None:

@@ -14,6 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from pointssl.backbones.base import Backbone
 from pointssl.data.arrays import ArrayDataset
+from pointssl.data.files.cloud import settle
+from pointssl.data.files.columns import require_rows
 from pointssl.evaluate.features import Reading, encode
 from pointssl.runs.run import Run
 
@@ -91,9 +93,13 @@ def as_clouds(given: Sequence[Any]) -> list[Float32[np.ndarray, "_ 3"]]:
         if cloud.ndim != 2 or cloud.shape[1] < 3 or len(cloud) == 0 or cloud.dtype.kind not in "fiu":
             message = f"X[{number}] must be a cloud of numbers with shape (points, 3 or more)"
             raise ValueError(f"{message}, got {cloud.dtype} {cloud.shape}")
+        try:
+            require_rows(cloud.shape)
+        except ValueError as error:
+            raise ValueError(f"X[{number}]: {error}") from None
         if not np.isfinite(cloud[:, :3]).all():
             raise ValueError(f"X[{number}] must have finite coordinates, got NaN or infinity")
-        clouds.append(cloud[:, :3].astype(np.float32))
+        clouds.append(settle(cloud[:, :3])[0])  # survey coordinates keep their digits
     return clouds
 
 

@@ -133,7 +133,8 @@ def read_large(path: Path, place: int, seed: int) -> Cloud | None:
     xyz, channels = channels_by_name(chunk.columns)
     here = f"[{place}]" if scan.several else ""
     origin = f"{path}{here} ({len(xyz)} of {scan.count} points)"
-    return make_cloud(xyz, channels, name=name_of(path) + here, origin=origin)
+    name = f"{name_of(path)}/{place}" if scan.several else name_of(path)
+    return make_cloud(xyz, channels, name=name, origin=origin)
 
 
 def _lowest(parts: list[Chunk], numbers: list[Array], count: int) -> tuple[list[Chunk], list[Array]]:

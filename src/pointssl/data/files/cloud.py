@@ -1,8 +1,8 @@
 """From arrays as a file holds them to a `Cloud`: types, units, and coordinates that float32 can carry.
 
 float32 keeps 24 bits. Survey coordinates (millions of metres, differences of millimetres) would spend most of them on
-where the cloud lies, so a cloud whose float64 coordinates are more than ten times larger than the cloud itself is moved
-towards zero in float64 first. The shift is written behind the file's name in `Cloud.origin`: adding it again gives
+where the cloud lies, so a cloud that lies more than ten times its own size from the origin is moved towards zero in
+float64 first, whole numbers too. The shift is written behind the file's name in `Cloud.origin`: adding it again gives
 the coordinates of the file.
 """
 
@@ -12,9 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointssl.data.cloud import Cloud
+from pointssl.data.cloud import Cloud, Points
 
 Array = NDArray[Any]
+
+NO_LABEL = -1
+"""What stands in `part` for a point without a label."""
+
+_EXACT = frozenset(np.dtype(kind) for kind in ("f2", "f4", "i1", "u1", "i2", "u2"))
+"""Types whose every value float32 holds: there is nothing left to save."""
 
 
 def make_cloud(
@@ -34,94 +40,89 @@ def make_cloud(
         raise ValueError(f"points must have shape (n, 3), got {points.shape}")
     if len(points) == 0:
         raise ValueError("it holds no points")
-    shift = find_shift(points)
-    if shift is not None:
-        points = points - shift
-        origin = f"{origin} minus ({', '.join(f'{value:.15g}' for value in shift)})"
+    settled, shift = settle(points)
     typed = {key: _typed(key, value, len(points)) for key, value in (channels or {}).items()}
+    return Cloud(points=settled, channels=typed, label=label, name=name, origin=origin + told(shift))
+
+
+def settle(points: Array) -> tuple[Points, Array | None]:
+    """Return points (n, 3) as float32, and what was subtracted before, if anything was."""
+    shift = find_shift(points)
     with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which the check of the data reports
-        return Cloud(
-            points=np.ascontiguousarray(points, dtype=np.float32),
-            channels=typed,
-            label=label,
-            name=name,
-            origin=origin,
-        )
+        return np.ascontiguousarray(points if shift is None else points - shift, dtype=np.float32), shift
+
+
+def told(shift: Array | None) -> str:
+    """Return a shift in the words that stand behind the file's name in `Cloud.origin`."""
+    return "" if shift is None else f" minus ({', '.join(f'{value:.15g}' for value in shift)})"
 
 
 def find_shift(points: Array) -> Array | None:
     """Return what to subtract before rounding to float32 (a round number near the middle), or None to leave it.
 
-    Coordinates that are float32 already have nothing left to save.
+    Where a cloud lies is told by its bulk: points without data, such as (0, 0, 0) or (-9999, -9999, -9999), and a tenth
+    of the others may lie anywhere.
     """
-    if points.dtype != np.float64:
+    if points.dtype in _EXACT or len(points) == 0:
         return None
-    finite = points[np.isfinite(points).all(axis=1)]
-    if len(finite) == 0:
+    rows = points[:: max(1, len(points) >> 17)].astype(np.float64)  # a hundred thousand points say where they are
+    rows = rows[(np.abs(rows) < 1e20).all(axis=1)]  # NaN is not below anything
+    marked = (rows == rows[:, :1]).all(axis=1)
+    rows = rows if marked.all() else rows[~marked]
+    if len(rows) == 0:
         return None
-    low, high = finite.min(axis=0), finite.max(axis=0)
-    extent = float((high - low).max())
-    if extent <= 0 or float(np.abs(finite).max()) <= 10 * extent or not np.isfinite(extent):
+    middle = np.median(rows, axis=0)
+    distance = np.abs(rows - middle).max(axis=1)
+    extent = 2 * float(np.quantile(distance, 0.9) or distance.max())
+    if extent <= 0 or float(np.abs(middle).max()) <= 10 * extent:
         return None
     step = 10.0 ** np.floor(np.log10(extent))
-    shift: Array = np.round((low + high) / 2 / step) * step
+    shift: Array = np.round(middle / step) * step
     return shift
 
 
-def as_color(values: Array) -> Array:
-    """Return colours in [0, 1] from whole numbers (8 or 16 bits, told by their size) or from fractions."""
-    scaled = values.astype(np.float32)
-    top = scaled.max(initial=0.0)
-    if values.dtype.kind == "f" and top <= 1:
-        return scaled
-    color: Array = np.clip(scaled / np.float32(255 if top <= 255 else 65535), 0, 1)
+def color_range(values: Array) -> int:
+    """Return the number that stands for full brightness: 1 for fractions, else 255 or 65535.
+
+    Whole numbers of 8 bits are 0 to 255 whatever their values. Fractions may exceed 1 a little, by rounding or because
+    they were fitted; they are told from 0 to 255 by being mostly below 1.
+    """
+    if values.dtype.itemsize == 1:
+        return 255
+    with np.errstate(invalid="ignore"):
+        known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    top = float(known.max(initial=0))
+    if top <= 1:
+        return 1
+    fractions = values.dtype.kind == "f" and bool((known != np.round(known)).any())
+    if fractions and (top <= 2 or float((known > 1).mean()) <= 0.01):
+        return 1
+    return 255 if top <= 256 else 65535
+
+
+def as_color(values: Array, full: int | None = None) -> Array:
+    """Return colours in [0, 1]; `full` is what full brightness is stored as, found from the values where not given."""
+    scale = np.float32(color_range(values) if full is None else full)
+    color: Array = np.clip(values.astype(np.float32) / scale, 0, 1)
     return color
 
 
-def split_columns(extra: Array) -> dict[str, Array]:
-    """Name the columns behind x, y, z where nothing else names them, by what is common and by their values.
-
-    Three are normals where they have length one, else colours; one is an intensity; four are an intensity and a colour,
-    or a normal and a part (the layouts of Leica's pts and of ShapeNetPart); six are a colour and a normal, in either
-    order. Whatever fits none of these is kept together as `extra`.
-    """
-    count = extra.shape[1]
-    if count == 0:
-        return {}
-    if count == 1:
-        return {"intensity": extra}
-    if count == 3:
-        return {"normal": extra} if _is_normal(extra) else _color_or_extra(extra)
-    if count == 4 and _is_normal(extra[:, :3]):
-        return {"normal": extra[:, :3], "part": extra[:, 3:]}
-    if count == 4 and _is_color(extra[:, 1:]):
-        return {"intensity": extra[:, :1], "color": as_color(extra[:, 1:])}
-    if count == 6 and _is_normal(extra[:, 3:]) and _is_color(extra[:, :3]):
-        return {"color": as_color(extra[:, :3]), "normal": extra[:, 3:]}
-    if count == 6 and _is_normal(extra[:, :3]) and _is_color(extra[:, 3:]):
-        return {"normal": extra[:, :3], "color": as_color(extra[:, 3:])}
-    return {"extra": extra}
+def as_part(values: Array) -> Array:
+    """Return labels as int32; NaN and whatever is negative means that there is none, which is -1."""
+    known = np.isfinite(values) & (values >= 0)
+    part: Array = np.where(known, np.where(known, values, 0).astype(np.int32), np.int32(NO_LABEL))
+    return part
 
 
-def _color_or_extra(values: Array) -> dict[str, Array]:
-    return {"color": as_color(values)} if _is_color(values) else {"extra": values}
-
-
-def _is_color(values: Array) -> bool:
-    """Tell fractions in [0, 1] or whole numbers up to 16 bits from anything else."""
-    if not np.isfinite(values).all() or values.min(initial=0) < 0:
-        return False
-    return bool(values.max(initial=0) <= 1 or ((values == np.round(values)).all() and values.max() <= 65535))
-
-
-def _is_normal(values: Array) -> bool:
-    """Tell unit vectors; files round them, and a few are zero where a surface had no direction."""
-    length = np.linalg.norm(values.astype(np.float64), axis=1)
-    return bool((np.abs(length - 1) < 0.02).mean() > 0.9)
+def as_normal(values: Array) -> Array:
+    """Return normals as float32; whole numbers are fractions of the largest that their type holds."""
+    divisor = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else 1
+    normal: Array = values.astype(np.float32) / np.float32(divisor)
+    return normal
 
 
 def _typed(key: str, values: Array, count: int) -> Array:
     columns = values[:, None] if values.ndim == 1 else values
     if len(columns) != count:
         raise ValueError(f"channel '{key}' has {len(columns)} rows for {count} points")
-    return np.ascontiguousarray(columns, dtype=np.int32 if key == "part" else np.float32)
+    return np.ascontiguousarray(as_part(columns) if key == "part" else columns.astype(np.float32, copy=False))

@@ -1,9 +1,13 @@
 """What a file's name says of it, also where it was compressed: `chair.PLY.gz` is a `.ply` called `chair`."""
 
+import os
 import zlib
 from pathlib import Path
 
 GZIP = ".gz"
+
+NUSCENES = ".pcd.bin"
+"""A double ending that says more than its last part: sweeps of nuScenes have five columns."""
 
 _MOST = 100
 """Text of coordinates shrinks three- to tenfold; what claims more than this (and 16 MiB) is no such text."""
@@ -12,7 +16,7 @@ _MOST = 100
 def kind_of(path: Path) -> str:
     """Return the ending in small letters, the one before `.gz` of a compressed file."""
     inner = path.with_suffix("") if path.suffix.lower() == GZIP else path
-    return inner.suffix.lower()
+    return NUSCENES if inner.name.lower().endswith(NUSCENES) else inner.suffix.lower()
 
 
 def is_compressed(path: Path) -> bool:
@@ -23,7 +27,12 @@ def is_compressed(path: Path) -> bool:
 def name_of(path: Path) -> str:
     """Return the file's name without its ending, or endings (`.ply.gz`, `.copc.laz`)."""
     inner = path.with_suffix("") if is_compressed(path) else path
-    return inner.stem.removesuffix(".copc")
+    return inner.name[: len(inner.name) - len(kind_of(inner))].removesuffix(".copc")
+
+
+def printable(name: str | Path) -> str:
+    """Return a name that can be written anywhere: bytes that are no UTF-8 become digits."""
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
 def contents(path: Path) -> bytes:

@@ -1,6 +1,6 @@
-"""Laser scans: las and laz, e57, and KITTI's bin.
+"""Laser scans: las and laz, e57. Their standards say what every field means.
 
-Survey coordinates are kept in float64 until they have been moved towards zero (see `formats.cloud`).
+Survey coordinates are kept in float64 until they have been moved towards zero (see `files.cloud`).
 """
 
 from pathlib import Path
@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pointssl.data.cloud import Cloud
-from pointssl.data.files.cloud import Array, as_color, make_cloud
+from pointssl.data.files.cloud import Array, as_color
+from pointssl.data.files.columns import Meaning, Reading
 from pointssl.errors import UserError
 
 
-def read_las(path: Path) -> Cloud:
+def read_las(path: Path) -> Reading:
     """Return the points of a LAS or LAZ file; the class of each point, where there is one, is its `part`."""
     import laspy
 
@@ -23,15 +23,35 @@ def read_las(path: Path) -> Cloud:
     if len(cloud.points) < announced:
         raise ValueError(f"it is cut short: {len(cloud.points)} of {announced} points")
     xyz = np.stack([np.asarray(cloud.x), np.asarray(cloud.y), np.asarray(cloud.z)], axis=1)
-    names = set(cloud.point_format.dimension_names)
+    names = list(cloud.point_format.dimension_names)
+    taken = {"X": "x", "Y": "y", "Z": "z"}
     channels: dict[str, Array] = {}
-    if {"red", "green", "blue"} <= names:
+    if {"red", "green", "blue"} <= set(names):
+        taken |= dict.fromkeys(("red", "green", "blue"), "color")
         channels["color"] = as_color(np.stack([np.asarray(cloud[name]) for name in ("red", "green", "blue")], axis=1))
     for channel, name in (("intensity", "intensity"), ("part", "classification")):
         values = np.asarray(cloud[name]) if name in names else np.zeros(0)
         if values.any():  # the format always has these fields; all zeros means that nobody filled them
+            taken[name] = channel
             channels[channel] = values[:, None]
-    return make_cloud(xyz, channels, name=path.stem, origin=str(path))
+    empty = {"intensity", "classification"} - set(taken)
+    rules = {
+        name: "the LAS standard" if name in taken else "left out: all zero" if name in empty else "left out"
+        for name in names
+    }
+    return Reading(xyz, channels, tuple(Meaning(name, taken.get(name, "-"), rules[name]) for name in names))
+
+
+_POLAR = ("x, y, z",)
+
+_E57_FIELDS = {
+    **{f"cartesian{axis.upper()}": axis for axis in "xyz"},
+    **{f"spherical{name}": "x, y, z" for name in ("Range", "Azimuth", "Elevation")},
+    **{f"color{name}": "color" for name in ("Red", "Green", "Blue")},
+    "intensity": "intensity",
+    "cartesianInvalidState": "which points to leave out",
+    "sphericalInvalidState": "which points to leave out",
+}
 
 
 def count_e57(path: Path) -> int:
@@ -43,34 +63,62 @@ def count_e57(path: Path) -> int:
         reader.close()
 
 
-def read_e57(path: Path, scan: int) -> Cloud:
-    """Return one scan of an E57 file in the coordinates of the whole, points without an echo left out."""
+def read_e57(path: Path, scan: int) -> Reading:
+    """Return one scan of an E57 file in the coordinates of the whole, points without an echo left out.
+
+    pye57 reads colours as 8 bits and refuses a scan whose colours are wider, so the fields are asked for as float64.
+    """
+    from pye57.utils import convert_spherical_to_cartesian
+
     reader = open_e57(path)
     try:
-        table = reader.read_scan(scan, intensity=True, colors=True, ignore_missing_fields=True)
-        several = reader.scan_count > 1
+        header = reader.get_header(scan)
+        names = list(header.point_fields)
+        if header.point_count == 0:
+            raise ValueError("it holds no points")
+        cartesian, polar = ([name for name, axis in _E57_FIELDS.items() if axis in axes] for axes in ("xyz", _POLAR))
+        spherical = not set(cartesian) <= set(names)
+        wanted = [name for name in names if name in _E57_FIELDS]
+        table = _e57_fields(reader, header, wanted)
+        axes = polar if spherical else cartesian
+        if not set(axes) <= set(table):
+            raise ValueError(f"it has neither Cartesian nor spherical coordinates, only {', '.join(names)}")
+        xyz = np.stack([table[name] for name in axes], axis=1)
+        xyz = convert_spherical_to_cartesian(xyz) if spherical else xyz
+        xyz = reader.to_global(xyz, header.rotation, header.translation) if header.has_pose() else xyz
+        full = _full_brightness(header.points.prototype()["colorRed"]) if "colorRed" in table else None
     finally:
         reader.close()
-    xyz = np.stack([table[f"cartesian{axis}"] for axis in "XYZ"], axis=1).astype(np.float64)
+    state = table.get("sphericalInvalidState" if spherical else "cartesianInvalidState")
+    kept = slice(None) if state is None else state == 0
     channels: dict[str, Array] = {}
-    if "colorRed" in table:
-        channels["color"] = as_color(np.stack([table[f"color{name}"] for name in ("Red", "Green", "Blue")], axis=1))
+    if {"colorRed", "colorGreen", "colorBlue"} <= set(table):
+        color = np.stack([table[f"color{name}"] for name in ("Red", "Green", "Blue")], axis=1)
+        channels["color"] = as_color(color, full)[kept]
     if "intensity" in table:
-        channels["intensity"] = table["intensity"][:, None]
-    place = f"[{scan}]" if several else ""
-    return make_cloud(xyz, channels, name=path.stem + place, origin=str(path) + place)
+        channels["intensity"] = table["intensity"][kept, None]
+    meanings = tuple(
+        Meaning(name, _E57_FIELDS.get(name, "-"), "the E57 standard" if name in _E57_FIELDS else "left out")
+        for name in names
+    )
+    return Reading(xyz[kept], channels, meanings)
 
 
-def read_kitti(path: Path) -> Cloud:
-    """Return one Velodyne scan: float32 x, y, z in metres and the reflectance, which becomes `intensity`."""
-    size = path.stat().st_size
-    if size % 16:
-        raise ValueError(f"its {size} bytes are not rows of four float32 (x, y, z, reflectance)")
-    table = np.fromfile(path, dtype="<f4").reshape(-1, 4)
-    # Any bytes can be read as numbers; a laser does not see further than this.
-    if not np.isfinite(table).all() or np.abs(table[:, :3]).max(initial=0) > 1e4:
-        raise ValueError("its numbers are not a scan in metres (x, y, z, reflectance as float32)")
-    return make_cloud(table[:, :3], {"intensity": table[:, 3:]}, name=path.stem, origin=str(path))
+def _e57_fields(reader: Any, header: Any, names: list[str]) -> dict[str, Array]:
+    from pye57 import libe57
+
+    table = {name: np.empty(header.point_count, np.float64) for name in names}
+    buffers = libe57.VectorSourceDestBuffer()
+    for name, values in table.items():
+        buffers.append(libe57.SourceDestBuffer(reader.image_file, name, values, len(values), True, True))
+    header.points.reader(buffers).read()
+    return table
+
+
+def _full_brightness(node: Any) -> int | None:
+    """Return the largest value that a whole-number colour field was declared with, if that says anything."""
+    largest = node.maximum() if hasattr(node, "maximum") else 0
+    return int(largest) if largest in (255, 65535) else None
 
 
 def open_e57(path: Path) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from pointssl.data.cloud import Cloud
 from pointssl.data.files.cloud import Array, make_cloud
+from pointssl.data.files.columns import Meaning
 from pointssl.data.files.kinds import kind_of, name_of
 from pointssl.data.files.surfaces.gltf import read_gltf
 from pointssl.data.files.surfaces.obj import read_obj
@@ -55,6 +56,21 @@ def read_mesh(path: Path, points: int, seed: int) -> Cloud:
     if len(surface.faces):
         return sample_mesh(surface, points=points, seed=seed, path=path)
     return make_cloud(surface.vertices, surface.channels, name=name_of(path), origin=str(path))
+
+
+def explain(path: Path) -> tuple[Meaning, ...]:
+    """Return what the parts of a mesh were taken for."""
+    surface = read_surface(path)
+    meanings = list(surface.meanings)
+    if not meanings:
+        meanings.append(Meaning(f"{len(surface.vertices)} vertices", "x, y, z", "the kind of file"))
+        meanings += [Meaning(f"{name} of the vertices", name, "the kind of file") for name in surface.channels]
+    if len(surface.faces):
+        rule = "points are drawn over the surface"
+        meanings.append(Meaning(f"{len(surface.faces)} triangles", "x, y, z, normal", rule))
+    if surface.face_color is not None:
+        meanings.append(Meaning("color of the faces", "color", "the kind of file"))
+    return tuple(meanings)
 
 
 def sample_mesh(surface: Surface, *, points: int, seed: int, path: Path) -> Cloud:

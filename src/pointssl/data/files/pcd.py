@@ -4,17 +4,17 @@ Source: "The PCD (Point Cloud Data) file format", PCL documentation; M. Lehmann,
 A sensor's grid of points marks those without an echo by NaN; these are left out, as PCL's own users do.
 """
 
+import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-from pointssl.data.cloud import Cloud
-from pointssl.data.files.cloud import Array, make_cloud
-from pointssl.data.files.columns import channels_by_name
+from pointssl.data.files.cloud import Array
+from pointssl.data.files.columns import Reading, by_name
+from pointssl.data.files.kinds import contents
 
 _KINDS = {"F": "f", "I": "i", "U": "u"}
 
@@ -28,22 +28,25 @@ class _Header:
     encoding: str
 
 
-def read_pcd(path: Path) -> Cloud:
+def read_pcd(path: Path, columns: Sequence[str] | None = None) -> Reading:
     """Return the points with normals, colours (packed `rgb` too) and intensities where the file has them."""
-    with path.open("rb") as file:
+    with io.BytesIO(contents(path)) as file:
         header = _read_header(file)
         table = _READERS[header.encoding](file.read(), header)
-    columns = {name: table[name] for name in header.dtype.names or () if table[name].ndim == 1}
-    for packed in ("rgb", "rgba"):
-        if packed in columns:
-            columns |= _unpack_color(columns.pop(packed))
-    xyz, channels = channels_by_name(columns)
-    seen = np.flatnonzero(~np.isnan(xyz).any(axis=1))
-    if len(xyz) and not len(seen):
+    fields = header.dtype.names or ()
+    if columns is not None:
+        if len(columns) != len(fields):
+            raise ValueError(f"it has the fields {' '.join(fields)}, and --columns names {len(columns)}")
+        pairs = [(stated, table[name]) for stated, name in zip(columns, fields, strict=True) if stated != "_"]
+    else:
+        pairs = [pair for name in fields for pair in _unpacked(name, table[name])]
+    read = by_name(pairs)
+    seen = np.flatnonzero(~np.isnan(read.xyz.astype(np.float64)).any(axis=1))
+    if len(read.xyz) and not len(seen):
         raise ValueError("every point is marked as invalid (NaN)")
-    return make_cloud(
-        xyz[seen], {key: values[seen] for key, values in channels.items()}, name=path.stem, origin=str(path)
-    )
+    if len(seen) < len(read.xyz):
+        read = Reading(read.xyz[seen], {key: values[seen] for key, values in read.channels.items()}, read.meanings)
+    return read
 
 
 def count_points(path: Path) -> int:
@@ -64,14 +67,11 @@ def iterate_columns(path: Path, size: int) -> Iterator[dict[str, Array]]:
             table = _READERS[header.encoding](file.read(), header)
     for first in range(0, header.count, size):
         piece = np.array(table[first : first + size])
-        columns = {name: piece[name] for name in header.dtype.names or () if piece[name].ndim == 1}
-        for packed in ("rgb", "rgba"):
-            if packed in columns:
-                columns |= _unpack_color(columns.pop(packed))
-        yield columns
+        pairs = [pair for name in header.dtype.names or () for pair in _unpacked(name, piece[name])]
+        yield {name: values for name, values in pairs if values.ndim == 1}
 
 
-def _read_header(file: BinaryIO) -> _Header:
+def _read_header(file: io.BufferedIOBase) -> _Header:
     lines: dict[str, list[str]] = {}
     while "DATA" not in lines:
         raw = file.readline()
@@ -181,10 +181,14 @@ def _require(found: int, wanted: int, what: str) -> None:
         raise ValueError(f"it is cut short: {found} of {wanted} {what}")
 
 
-def _unpack_color(packed: Array) -> dict[str, Array]:
-    """Split PCL's colour, three bytes inside one 32-bit number that is often declared a float."""
-    bits = np.ascontiguousarray(packed)
+def _unpacked(name: str, values: Array) -> list[tuple[str, Array]]:
+    """Return a field as it is, but PCL's colour as the three bytes inside one 32-bit number, often declared a float."""
+    if name not in ("rgb", "rgba") or values.ndim != 1:
+        return [(name, values)]
+    bits = np.ascontiguousarray(values)
     if bits.dtype.itemsize != 4:
         bits = bits.astype(np.uint32)
     whole = bits.view(np.uint32)
-    return {name: ((whole >> shift) & 255).astype(np.uint8) for name, shift in (("red", 16), ("green", 8), ("blue", 0))}
+    return [
+        (part, ((whole >> shift) & 255).astype(np.uint8)) for part, shift in (("red", 16), ("green", 8), ("blue", 0))
+    ]

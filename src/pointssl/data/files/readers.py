@@ -1,91 +1,170 @@
 """One reader for what people have: meshes, clouds, laser scans, tables, arrays and sets of many clouds.
 
-`read_clouds(path)` returns everything in a file; `iterate_clouds` goes through a range of a large one; `describe` tells
-how many clouds there are, and their classes, labels and splits, without reading points. Whatever goes wrong inside a
-file is a `DataError` that names the file and the reason.
+`read_clouds(path)` returns everything in a file; `iterate_clouds` goes through a range of a large one, past clouds that
+cannot be read; `describe` tells how many there are, and their names, classes, labels and splits, without reading
+points; `explain` tells what each column was taken for. Whatever goes wrong inside a file is a `DataError` that names
+the file and the reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from pointssl.data.cloud import Cloud
 from pointssl.data.files import meshes
 from pointssl.data.files.chunks import read_large
-from pointssl.data.files.kinds import is_compressed, kind_of
-from pointssl.data.files.lidar import count_e57, read_e57, read_kitti, read_las
+from pointssl.data.files.cloud import make_cloud
+from pointssl.data.files.columns import Meaning, Reading
+from pointssl.data.files.kinds import NUSCENES, is_compressed, kind_of, name_of
+from pointssl.data.files.lidar import count_e57, read_e57, read_las
 from pointssl.data.files.pcd import read_pcd
-from pointssl.data.files.sets import SetInfo, describe_set, read_set
+from pointssl.data.files.ptx import count_ptx, read_ptx
+from pointssl.data.files.raw import read_raw
+from pointssl.data.files.sets import SetInfo, describe_set, explain_set, read_set, title_of
 from pointssl.data.files.surfaces.surface import Surface
 from pointssl.data.files.tables import read_table
 from pointssl.errors import DataError, UserError
 
-__all__ = ["SETS", "SUFFIXES", "SetInfo", "describe", "iterate_clouds", "read_clouds", "read_surface"]
+__all__ = [
+    "SETS",
+    "SUFFIXES",
+    "SetInfo",
+    "describe",
+    "explain",
+    "iterate_clouds",
+    "read_clouds",
+    "read_surface",
+    "title_of",
+]
 
 MESHES = tuple(meshes.SURFACES)
-TABLES = (".xyz", ".txt", ".pts", ".csv")
+TABLES = (".xyz", ".txt", ".pts", ".asc", ".csv")
 SETS = (".npy", ".npz", ".h5", ".hdf5")
-"""Kinds of file that may hold many clouds (e57, with a cloud per scan, is one more)."""
+"""Kinds of file that may hold many clouds."""
 
-SUFFIXES = (*MESHES, ".pcd", ".las", ".laz", ".e57", *TABLES, *SETS, ".bin")
+SCANS = {".e57": (count_e57, read_e57), ".ptx": (count_ptx, read_ptx)}
+"""Kinds with a cloud per scan: how to count scans, and how to read one."""
+
+SUFFIXES = (*MESHES, ".pcd", ".las", ".laz", *SCANS, *TABLES, *SETS, ".bin")
 """Every kind of file that can be read."""
 
-COMPRESSED = meshes.PLAIN
+COMPRESSED = (*meshes.PLAIN, *TABLES, ".ptx", ".pcd")
 """Kinds that are read from `.gz` too."""
 
 
 def is_readable(path: Path) -> bool:
     """Tell from its name whether a file is of a kind that can be read."""
-    return kind_of(path) in (COMPRESSED if is_compressed(path) else SUFFIXES)
+    kind = kind_of(path)
+    return kind in COMPRESSED if is_compressed(path) else kind in SUFFIXES or kind == NUSCENES
 
 
-def read_clouds(path: str | Path, *, points: int = 2048, seed: int = 0) -> list[Cloud]:
+def read_clouds(
+    path: str | Path, *, points: int = 2048, seed: int = 0, columns: Sequence[str] | None = None
+) -> list[Cloud]:
     """Return all clouds in a file; a mesh is turned into one cloud of `points` points drawn over its surface.
 
     Clouds come with all their points, in the order of the file. The draw is a function of `seed` and of the mesh.
+    `columns` names the columns of tables and arrays in their order, where nothing else does.
 
     Raises:
         DataError: missing, empty, cut short, damaged, or of a kind that is not known.
     """
-    return list(iterate_clouds(path, points=points, seed=seed))
+    clouds = []
+    for cloud in iterate_clouds(path, points=points, seed=seed, columns=columns):
+        if isinstance(cloud, DataError):
+            raise cloud
+        clouds.append(cloud)
+    return clouds
 
 
 def iterate_clouds(
-    path: str | Path, *, points: int = 2048, seed: int = 0, start: int = 0, stop: int | None = None
-) -> Iterator[Cloud]:
+    path: str | Path,
+    *,
+    points: int = 2048,
+    seed: int = 0,
+    start: int = 0,
+    stop: int | None = None,
+    columns: Sequence[str] | None = None,
+) -> Iterator[Cloud | DataError]:
     """Yield the clouds of a file from place `start` to just before `stop`, without holding the others in memory.
 
+    In the place of a cloud that cannot be read comes the reason; the others follow.
+
     Raises:
-        DataError: as `read_clouds`.
+        DataError: the file as a whole cannot be read.
     """
     path = _existing(Path(path))
-    kind = kind_of(path)
     with _named(path):
-        if kind in SETS:
-            yield from read_set(path, start, describe_set(path).count if stop is None else stop)
-        elif kind == ".e57":
-            scans = count_e57(path)
-            if scans == 0:
-                raise ValueError("it holds no scans")
-            for scan in range(start, scans if stop is None else min(stop, scans)):
-                yield read_large(path, scan, seed) or read_e57(path, scan)
-        elif start == 0 and (stop is None or stop > 0):
-            yield _read_one(path, kind, points, seed)
+        for number, cloud in enumerate(_iterate(path, points, seed, start, stop, columns), start=start):
+            where = path if stop == 1 or not isinstance(cloud, Exception) else f"{path}[{number}]"
+            yield DataError(f"{where} cannot be read: {_first_line(cloud)}") if isinstance(cloud, Exception) else cloud
+
+
+def _iterate(
+    path: Path, points: int, seed: int, start: int, stop: int | None, columns: Sequence[str] | None
+) -> Iterator[Cloud | Exception]:
+    kind = kind_of(path)
+    if kind in SETS:
+        count = describe_set(path).count
+        yield from read_set(path, start, count if stop is None else stop, columns)
+    elif kind in SCANS:
+        count_scans, read_scan = SCANS[kind]
+        scans = count_scans(path)
+        if scans == 0:
+            raise ValueError("it holds no scans")
+        for scan in range(start, scans if stop is None else min(stop, scans)):
+            place = f"[{scan}]" if scans > 1 else ""
+            name = f"{name_of(path)}/{scan}" if scans > 1 else name_of(path)
+            try:
+                large = read_large(path, scan, seed)
+                if large is not None:
+                    yield large
+                    continue
+                read = read_scan(path, scan)
+                yield make_cloud(read.xyz, read.channels, name=name, origin=f"{path}{place}")
+            except UserError:
+                raise
+            except Exception as error:
+                if scans == 1:
+                    raise
+                yield error
+    elif start == 0 and (stop is None or stop > 0):
+        yield _read_one(path, kind, points, seed, columns)
 
 
 def describe(path: str | Path) -> SetInfo:
-    """Return what a file says about its clouds; one unlabelled cloud for all but sets and e57.
+    """Return what a file says about its clouds; one unlabelled cloud for all but sets and scans.
 
     Raises:
         DataError: a set that cannot be opened. Other files are not opened.
     """
     path = _existing(Path(path))
     with _named(path):
-        if path.suffix.lower() in SETS:
+        kind = kind_of(path)
+        if kind in SETS:
             return describe_set(path)
-        if path.suffix.lower() == ".e57":
-            return SetInfo(count=count_e57(path))
+        if kind in SCANS:
+            count = SCANS[kind][0](path)
+            return SetInfo(count=count, names=tuple(f"{name_of(path)}/{scan}" for scan in range(count * (count > 1))))
     return SetInfo(count=1)
+
+
+def explain(path: str | Path, columns: Sequence[str] | None = None) -> tuple[Meaning, ...]:
+    """Return what is in a file (in its first cloud) and what each part of it was taken for.
+
+    Raises:
+        DataError: as `read_clouds`.
+    """
+    path = _existing(Path(path))
+    with _named(path):
+        kind = kind_of(path)
+        if kind in SETS:
+            return explain_set(path, columns)
+        if kind in SCANS:
+            return SCANS[kind][1](path, 0).meanings
+        if kind in MESHES:
+            return meshes.explain(path)
+        return _columns(path, kind, columns).meanings
 
 
 def read_surface(path: str | Path) -> Surface:
@@ -104,19 +183,23 @@ def read_surface(path: str | Path) -> Surface:
         return surface
 
 
-def _read_one(path: Path, kind: str, points: int, seed: int) -> Cloud:
+def _read_one(path: Path, kind: str, points: int, seed: int, columns: Sequence[str] | None) -> Cloud:
     large = read_large(path, 0, seed)
     if large is not None:
         return large
     if kind in MESHES:
         return meshes.read_mesh(path, points, seed)
-    if kind == ".pcd":
-        return read_pcd(path)
+    read = _columns(path, kind, columns)
+    return make_cloud(read.xyz, read.channels, name=name_of(path), origin=str(path))
+
+
+def _columns(path: Path, kind: str, columns: Sequence[str] | None) -> Reading:
+    """Return the columns of a file that holds one cloud, understood."""
     if kind in (".las", ".laz"):
         return read_las(path)
-    if kind == ".bin":
-        return read_kitti(path)
-    return read_table(path)
+    if kind in (".bin", NUSCENES):
+        return read_raw(path, columns)
+    return read_pcd(path, columns) if kind == ".pcd" else read_table(path, columns)
 
 
 def _existing(path: Path) -> Path:

@@ -5,26 +5,28 @@
     shapes/chair/train/1.off, shapes/train/chair/1.off  with splits, in either order
     list.csv: path,label,split                          whatever the list says; label and split may be left out
 
-Sets of clouds (h5, npz) are opened to count their clouds and to learn their classes and splits.
+Sets of clouds (h5, npz) are opened to count their clouds and to learn their names, classes and splits.
 """
 
-import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pointssl.data.files import readers
+from pointssl.data.files.kinds import kind_of, name_of, printable
+from pointssl.data.files.lists import NAMES, is_list, read_list
+from pointssl.data.files.raw import buffer_of
+from pointssl.data.files.sets import title_of
+from pointssl.data.files.walk import walk
+from pointssl.data.split_names import canonical_split, is_split
 from pointssl.errors import DataError, nearest
-
-SPLITS = ("train", "val", "valid", "validation", "test")
-"""Folder names that are read as splits, not as classes, where they stand alone or inside a class."""
 
 ARCHIVES = ("clouds.npz", "models.npz")
 """A folder with one of these sets is read as that file; what lies beside it belongs to it."""
 
-LIST_FILES = ("list.csv", "labels.csv", "index.csv")
-"""A list file of one of these names is found by itself."""
+COMPANIONS = {".label": ".bin", ".mtl": ".obj"}
+"""Files that belong to others and are no clouds of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class Entry:
 
     path: Path
     place: int = 0
+    name: str = ""
+    """What the cloud is called, different for all clouds of a listing."""
     label: str | None = None
     """Name of the class."""
     split: str = "all"
@@ -46,7 +50,7 @@ class Failure:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.path} {self.reason}"
+        return f"{printable(self.path)} {self.reason}"
 
     @classmethod
     def of(cls, path: Path, error: DataError) -> "Failure":
@@ -66,9 +70,15 @@ class Listing:
     splits: tuple[str, ...] = ()
     """Names of the splits, also of those whose files cannot be read; empty where nothing is divided."""
     failures: tuple[Failure, ...] = ()
-    """Sets (h5, npz, e57) that could not be opened to count their clouds."""
+    """Sets and scans that could not be opened to count their clouds, links to nowhere, folders that are closed."""
     ignored: tuple[tuple[str, int], ...] = ()
     """Endings that are no clouds, with the number of such files."""
+    links: tuple[Path, ...] = ()
+    """Folders that are links, and were followed."""
+    labels_from: str = ""
+    """What the classes were told from; empty where there are none."""
+    splits_from: str = ""
+    """What the splits were told from."""
 
 
 def scan(path: str | Path, list_file: str | Path | None = None, *, labelled: bool = True) -> Listing:
@@ -83,87 +93,118 @@ def scan(path: str | Path, list_file: str | Path | None = None, *, labelled: boo
         raise DataError(f"{root} does not exist; check the path")
     archive = next((root / name for name in ARCHIVES if (root / name).is_file()), None)
     if archive is not None and list_file is None:
-        return _finish(root, root.resolve().name, [Entry(path=archive)], ())
+        return _finish(Listing(root=root, name=root.resolve().name, entries=(Entry(path=archive),), classes=()))
     if root.is_file():
-        if root.suffix.lower() == ".csv" and list_file is None and _is_list(root):
+        if root.suffix.lower() == ".csv" and list_file is None and is_list(root):
             return _scan_list(root.parent, root)
-        return _finish(root.parent, root.stem, [Entry(path=root)], ())
+        return _finish(Listing(root=root.parent, name=title_of(root), entries=(Entry(path=root),), classes=()))
     if list_file is None:
-        list_file = next((root / name for name in LIST_FILES if (root / name).is_file()), None)
+        list_file = next((root / name for name in NAMES if (root / name).is_file()), None)
     if list_file is not None:
         return _scan_list(root, Path(list_file))
     return _scan_folder(root, labelled)
 
 
 def _scan_folder(root: Path, labelled: bool) -> Listing:
-    # Hidden files are editors' and systems' own (.DS_Store), never data.
-    files = sorted(p for p in root.rglob("*") if p.is_file() and not _hidden(p.relative_to(root)))
-    if not files:
-        raise DataError(f"{root} is empty; it should hold clouds or meshes ({' '.join(readers.SUFFIXES)})")
-    readable = [file for file in files if readers.is_readable(file)]
-    others = [file.suffix.lower() or "(no ending)" for file in files if not readers.is_readable(file)]
-    ignored = tuple(sorted(Counter(others).items()))
-    if not readable:
-        found = ", ".join(f"{count} {suffix}" for suffix, count in ignored)
-        raise DataError(f"{root} holds no clouds or meshes, only {found}; known are {' '.join(readers.SUFFIXES)}")
-    top = {file.relative_to(root).parts[0] for file in readable}
-    # A class may be called Train; folders are splits only where all of them are.
-    split_first = all(name.lower() in SPLITS and (root / name).is_dir() for name in top)
-    entries = [_entry_of(file, root, labelled, split_first) for file in readable]
+    found = walk(root)
+    broken = [one for one in found.broken if readers.is_readable(one[0]) or not one[0].suffix]
+    failures = tuple(Failure(path=path, reason=reason) for path, reason in broken)
+    buffers = {file for file in found.files if kind_of(file) == ".bin" and buffer_of(file) is not None}
+    readable = [file for file in found.files if readers.is_readable(file) and file not in buffers]
+    kinds = {kind_of(file) for file in readable}
+    others = [file for file in found.files if not readers.is_readable(file)]
+    ignored = Counter(_ending(file) for file in others if COMPANIONS.get(file.suffix.lower()) not in kinds)
+    if not readable and not failures:
+        if not found.files:
+            raise DataError(f"{root} is empty; it should hold clouds or meshes ({' '.join(readers.SUFFIXES)})")
+        told = ", ".join(f"{count} {ending}" for ending, count in sorted(ignored.items()))
+        raise DataError(f"{root} holds no clouds or meshes, only {told}; known are {' '.join(readers.SUFFIXES)}")
+    splits_first = _splits_first(root, readable)
+    entries = tuple(_entry_of(file, root, labelled, splits_first) for file in readable)
     loose = [entry for entry in entries if entry.label is None]
     if loose and len(loose) < len(entries):
-        some = ", ".join(str(entry.path.relative_to(root)) for entry in loose[:3])
+        some = ", ".join(printable(entry.path.relative_to(root)) for entry in loose[:3])
         raise DataError(
             f"{root}: {len(loose)} of {len(entries)} files lie outside the class folders ({some}); "
             "move them into a class folder, or give the labels in a list.csv (path,label,split)"
         )
-    return _finish(root, root.resolve().name, entries, ignored)
+    divided = any(entry.split != "all" for entry in entries)
+    return _finish(
+        Listing(
+            root=root,
+            name=root.resolve().name,
+            entries=entries,
+            classes=(),
+            failures=failures,
+            ignored=tuple(sorted(ignored.items())),
+            links=found.links,
+            labels_from="" if not entries or loose else "folders",
+            splits_from="" if not divided else "the folders at the top" if splits_first else "folders in the classes",
+        )
+    )
 
 
-def _entry_of(file: Path, root: Path, labelled: bool, split_first: bool) -> Entry:
+def _splits_first(root: Path, files: Sequence[Path]) -> bool:
+    """Tell whether the folders at the top are splits: all of them are called so.
+
+    Raises:
+        DataError: some are splits and some are not. One alone may be a class: there are toys called Train.
+    """
+    top = {file.relative_to(root).parts[0] for file in files}
+    splits = {name for name in top if is_split(name) and (root / name).is_dir()}
+    if splits == top:
+        return bool(top)
+    if len({canonical_split(name) for name in splits}) > 1:
+        others = _some([printable(name) for name in sorted(top - splits)])
+        raise DataError(
+            f"{root}: the folders {', '.join(sorted(splits))} are splits, and {others} beside them no class of theirs; "
+            "move it elsewhere, or say what belongs where in a list.csv (path,label,split)"
+        )
+    return False
+
+
+def _entry_of(file: Path, root: Path, labelled: bool, splits_first: bool) -> Entry:
     """Read class and split off the folders between `root` and the file."""
     folders = file.relative_to(root).parts[:-1]
-    if split_first:
-        split, label = folders[0], next(iter(folders[1:]), None)
+    if splits_first:
+        split, label = canonical_split(folders[0]), next(iter(folders[1:]), None)
     else:
         label = next(iter(folders), None)
-        split = folders[1] if len(folders) > 1 and folders[1].lower() in SPLITS else "all"
-    return Entry(path=file, label=label if labelled else None, split=split.lower())
+        split = canonical_split(folders[1]) if len(folders) > 1 and is_split(folders[1]) else "all"
+    return Entry(path=file, label=printable(label) if labelled and label is not None else None, split=split)
 
 
 def _scan_list(root: Path, list_file: Path) -> Listing:
-    if not list_file.is_file():
-        raise DataError(f"the list file {list_file} does not exist; check the path")
-    with list_file.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        columns = [name.strip().lower() for name in rows.fieldnames or ()]
-        rows.fieldnames = columns
-        if "path" not in columns:
-            raise DataError(f"{list_file} must begin with a line of column names (path,label,split), got {columns}")
-        table = [{key: (value or "").strip() for key, value in row.items() if key} for row in rows]
-    if not table:
-        raise DataError(f"{list_file} lists no files")
     entries = [
-        Entry(path=root / row["path"], label=row.get("label") or None, split=row.get("split") or "all") for row in table
+        Entry(path=path, label=label, split=canonical_split(split) or "all")
+        for path, label, split in read_list(root, list_file)
     ]
     unlisted = _require_match(root, list_file, entries)
     blank = sum(entry.label is None for entry in entries)
     if 0 < blank < len(entries):
         raise DataError(f"{list_file}: {blank} of {len(entries)} rows have no label; label all of them or none")
-    return _finish(root, root.resolve().name, entries, (("not in the list", unlisted),) if unlisted else ())
+    return _finish(
+        Listing(
+            root=root,
+            name=root.resolve().name,
+            entries=tuple(entries),
+            classes=(),
+            ignored=(("not in the list", unlisted),) if unlisted else (),
+            labels_from="" if blank else list_file.name,
+            splits_from=list_file.name if any(entry.split != "all" for entry in entries) else "",
+        )
+    )
 
 
 def _require_match(root: Path, list_file: Path, entries: Sequence[Entry]) -> int:
     """Return the number of files that the list leaves out; raise where it names files that are not there."""
-    listed = {entry.path.resolve() for entry in entries}
-    if len(listed) < len(entries):
-        twice = Counter(entry.path for entry in entries).most_common(1)[0][0]
-        raise DataError(f"{list_file} lists files more than once, for example {twice.relative_to(root)}")
-    absent = sorted(str(entry.path.relative_to(root)) for entry in entries if not entry.path.is_file())
-    present = {p for p in root.rglob("*") if readers.is_readable(p) and not _hidden(p.relative_to(root))}
-    unlisted = sorted(
-        str(p.relative_to(root)) for p in present if p.resolve() not in listed and p.resolve() != list_file.resolve()
-    )
+    listed = Counter(entry.path for entry in entries)
+    twice = [printable(path.relative_to(root)) for path, count in listed.items() if count > 1]
+    if twice:
+        raise DataError(f"{list_file} lists files more than once, for example {twice[0]}")
+    absent = sorted(printable(path.relative_to(root)) for path in listed if not path.is_file())
+    present = {path for path in walk(root).files if readers.is_readable(path)} - {list_file}
+    unlisted = sorted(printable(path.relative_to(root)) for path in present - listed.keys())
     if absent:
         message = f"{list_file} does not match the files: {len(absent)} listed but not there ({_some(absent)})"
         if unlisted:
@@ -172,43 +213,68 @@ def _require_match(root: Path, list_file: Path, entries: Sequence[Entry]) -> int
     return len(unlisted)
 
 
-def _finish(root: Path, name: str, entries: Sequence[Entry], ignored: tuple[tuple[str, int], ...]) -> Listing:
-    """Open the sets among the files, so that each of their clouds has an entry, and collect the classes."""
+def _finish(listing: Listing) -> Listing:
+    """Open the sets among the files, so that each of their clouds has an entry, and collect names and classes."""
     full: list[Entry] = []
-    failures: list[Failure] = []
+    failures = list(listing.failures)
     classes: dict[str, None] = {}
-    for entry in entries:
-        if entry.path.suffix.lower() not in (*readers.SETS, ".e57"):
-            full.append(entry)
+    said_none = 0
+    labels_from, splits_from = listing.labels_from, listing.splits_from
+    for entry in listing.entries:
+        if kind_of(entry.path) not in (*readers.SETS, *readers.SCANS):
+            full.append(replace(entry, name=printable(name_of(entry.path))))
             continue
         try:
             info = readers.describe(entry.path)
         except DataError as error:
             failures.append(Failure.of(entry.path, error))
             continue
+        labels_from = labels_from or ("the archive's labels" if info.labels else "")
+        splits_from = splits_from or ("the archive's split" if info.splits else "")
         for place in range(info.count):
             label = entry.label
             if label is None and info.labels is not None:
-                label = info.classes[int(info.labels[place])]
+                number = info.labels[place]
+                label = None if number is None else info.classes[number]
+                said_none += number is None
             split = entry.split if info.splits is None else info.splits[place]
-            full.append(replace(entry, place=place, label=label, split=split))
+            name = info.names[place] if info.names else title_of(entry.path)
+            full.append(replace(entry, place=place, name=printable(name), label=label, split=split))
         if entry.label is None:  # a set's own order of classes is kept, also of those without a cloud
             classes |= dict.fromkeys(info.classes)
     if not full:
-        raise DataError(f"{root}: no file can be read; the first: {failures[0]}")
+        raise DataError(f"{listing.root}: no file can be read; the first: {failures[0]}")
     blank = sum(entry.label is None for entry in full)
-    if 0 < blank < len(full):
-        raise DataError(f"{root}: {blank} of {len(full)} clouds have no label; keep them apart, or label all of them")
+    if said_none < blank < len(full):
+        raise DataError(
+            f"{listing.root}: {blank} of {len(full)} clouds have no label; keep them apart, or label all of them"
+        )
     extra = {entry.label for entry in full if entry.label is not None} - set(classes)
-    return Listing(
-        root=root,
-        name=name,
-        entries=tuple(full),
+    return replace(
+        listing,
+        entries=unique_names(listing.root, full),
         classes=(*classes, *sorted(extra)),
-        splits=tuple(sorted({entry.split for entry in (*entries, *full)} - {"all"})),
+        splits=tuple(sorted({entry.split for entry in (*listing.entries, *full)} - {"all"})),
         failures=tuple(failures),
-        ignored=ignored,
+        labels_from=labels_from,
+        splits_from=splits_from,
     )
+
+
+def unique_names(root: Path, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Tell clouds of one name apart by their folders, then by their kinds, then by their places in the file.
+
+    ShapeNet calls every shape `model_normalized`, in a folder of its own.
+    """
+    wider: tuple[Callable[[Entry], str], ...] = (
+        lambda entry: printable((entry.path.relative_to(root).parent / entry.name).as_posix()),
+        lambda entry: f"{entry.name}{entry.path.suffix}",
+        lambda entry: f"{entry.name}#{entry.place}",
+    )
+    for rename in wider:
+        counts = Counter(entry.name for entry in entries)
+        entries = [replace(one, name=rename(one)) if counts[one.name] > 1 else one for one in entries]
+    return tuple(entries)
 
 
 def choose_split(listing: Listing, split: str) -> tuple[Entry, ...]:
@@ -225,14 +291,11 @@ def choose_split(listing: Listing, split: str) -> tuple[Entry, ...]:
     return chosen
 
 
-def _hidden(relative: Path) -> bool:
-    return any(part.startswith(".") for part in relative.parts)
+def _ending(file: Path) -> str:
+    """Return the ending of a file, with what stands before `.gz` and its like."""
+    last = [suffix.lower() for suffix in file.suffixes[-2:]]
+    return "".join(last if last[-1:] == [".gz"] else last[-1:]) or "(no ending)"
 
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
-def _is_list(path: Path) -> bool:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return "path" in [word.strip().lower() for word in file.readline().split(",")]

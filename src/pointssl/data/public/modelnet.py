@@ -16,7 +16,8 @@ import numpy as np
 
 from pointssl.data.arrays import ArrayDataset
 from pointssl.data.cloud import Dataset
-from pointssl.data.files.listed import ListedDataset, ListedFile, read_columns, read_one
+from pointssl.data.files.dataset import open_listed, read_one
+from pointssl.data.files.scan import Entry
 from pointssl.data.public.h5 import cloud_points, listed_files, read_h5
 from pointssl.data.split_names import check_split
 from pointssl.errors import DataError
@@ -105,10 +106,11 @@ def _open_resampled(path: Path, listing: str, splits: Sequence[str], wanted: Seq
         for name in listed.read_text(encoding="utf-8").split():
             family = name.rpartition("_")[0]
             if family in wanted:
-                files.append(ListedFile(path=path / family / f"{name}.txt", label=wanted.index(family), name=name))
+                files.append(Entry(path=path / family / f"{name}.txt", label=family, name=name))
             elif family not in MODELNET40:
                 raise DataError(f"{listed} names '{name}', which is of no class of ModelNet")
-    return ListedDataset(files, partial(read_columns, delimiter=","), name=title, classes=wanted)
+    columns = ("x", "y", "z", "nx", "ny", "nz")
+    return open_listed(files, partial(read_one, columns=columns), name=title, classes=wanted)
 
 
 def _open_meshes(path: Path, splits: Sequence[str], wanted: Sequence[str], title: str) -> Dataset:
@@ -117,9 +119,9 @@ def _open_meshes(path: Path, splits: Sequence[str], wanted: Sequence[str], title
     if absent:
         raise DataError(f"{path} is not complete: no folder for {', '.join(absent[:5])}; {EXPECTED}")
     files = [
-        ListedFile(path=file, label=label, name=file.stem)
+        Entry(path=file, label=name, name=file.stem)
         for split in splits
-        for label, name in enumerate(wanted)
+        for name in wanted
         for file in sorted((path / name / split).glob("*.off"))
     ]
-    return ListedDataset(files, read_one, name=title, classes=wanted)
+    return open_listed(files, read_one, name=title, classes=wanted)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pointssl.data.cloud import Dataset
-from pointssl.data.files.listed import ListedDataset, ListedFile, read_one
-from pointssl.data.packed_npz import open_npz
+from pointssl.data.files.dataset import open_files, open_listed, read_one
+from pointssl.data.files.scan import Entry
 from pointssl.data.split_names import check_split
 from pointssl.errors import DataError
 
@@ -44,7 +44,7 @@ def open_shapenet(path: Path, split: str = "all") -> Dataset:
     """Open ShapeNet in whichever layout lies at `path`; the archive of 57,448 clouds has no labels and no splits."""
     for archive in (path, path / ARCHIVE):
         if archive.is_file() and archive.suffix == ".npz":
-            return open_npz(archive, split, name="shapenet")
+            return open_files(archive, split, name="shapenet")
     files = _flat(path / "shapenet_pc") or _flat(path) or _folders(path)
     if not files:
         raise DataError(f"{path} holds no ShapeNet; {EXPECTED}; see `pointssl data get shapenet`")
@@ -53,10 +53,10 @@ def open_shapenet(path: Path, split: str = "all") -> Dataset:
     if split != "all":
         wanted = splits[split]
         files = [file for file in files if file.name in wanted]
-    return ListedDataset(files, read_one, name=f"shapenet/{split}", classes=tuple(SYNSETS.values()))
+    return open_listed(files, read_one, name=f"shapenet/{split}", classes=tuple(SYNSETS.values()))
 
 
-def _flat(folder: Path) -> list[ListedFile]:
+def _flat(folder: Path) -> list[Entry]:
     """Return the files that are called SYNSET-ID."""
     files = []
     for file in sorted(folder.glob("[0-9]*-*")):
@@ -66,7 +66,7 @@ def _flat(folder: Path) -> list[ListedFile]:
     return files
 
 
-def _folders(path: Path) -> list[ListedFile]:
+def _folders(path: Path) -> list[Entry]:
     """Return the shapes in folders named by synset: a file each, or a folder each."""
     files = []
     for synset in SYNSETS:
@@ -80,8 +80,8 @@ def _folders(path: Path) -> list[ListedFile]:
     return files
 
 
-def _entry(file: Path, synset: str, model: str) -> ListedFile:
-    return ListedFile(path=file, label=list(SYNSETS).index(synset), name=f"{synset}-{model}")
+def _entry(file: Path, synset: str, model: str) -> Entry:
+    return Entry(path=file, label=SYNSETS[synset], name=f"{synset}-{model}")
 
 
 def shapenet_splits(path: Path) -> tuple[str, ...]:

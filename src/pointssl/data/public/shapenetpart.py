@@ -7,13 +7,15 @@ with normals (`synsetoffset2category.txt`, `SYNSET/ID.txt`, `train_test_split/*.
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pointssl.data.arrays import ArrayDataset
 from pointssl.data.cloud import Dataset
-from pointssl.data.files.listed import ListedDataset, ListedFile, read_columns
+from pointssl.data.files.dataset import FileDataset, open_listed, read_one
+from pointssl.data.files.scan import Entry
 from pointssl.data.public.h5 import cloud_points, listed_files, read_h5
 from pointssl.data.split_names import check_split
 from pointssl.errors import DataError
@@ -88,7 +90,7 @@ def _open_h5(folder: Path, split: str) -> ArrayDataset:
     )
 
 
-def _open_text(path: Path, split: str) -> ListedDataset:
+def _open_text(path: Path, split: str) -> FileDataset:
     rows = [line.split() for line in (path / "synsetoffset2category.txt").read_text(encoding="utf-8").splitlines()]
     category = {row[1]: row[0] for row in rows if len(row) == 2}
     unknown = sorted(set(category.values()) - set(CATEGORIES))
@@ -103,6 +105,6 @@ def _open_text(path: Path, split: str) -> ListedDataset:
             synset, name = entry.split("/")[-2:]
             if synset not in category:
                 raise DataError(f"{listed} names synset '{synset}', which synsetoffset2category.txt does not have")
-            label = CATEGORIES.index(category[synset])
-            files.append(ListedFile(path=path / synset / f"{name}.txt", label=label, name=name))
-    return ListedDataset(files, read_columns, name=f"shapenetpart/{split}", classes=CATEGORIES)
+            files.append(Entry(path=path / synset / f"{name}.txt", label=category[synset], name=name))
+    read = partial(read_one, columns=("x", "y", "z", "nx", "ny", "nz", "part"))
+    return open_listed(files, read, name=f"shapenetpart/{split}", classes=CATEGORIES)

@@ -149,7 +149,8 @@ class PackedDataset:
         # Plain lists: looking up a number in one is ten times faster than in an array.
         places = [(shard, local) for shard in self._shards for local in range(shard.clouds)]
         self._places = [places[row] for row in rows]
-        self._labels = None if table.label is None else np.array([table.label[row] for row in rows], dtype=np.int64)
+        labels = [] if table.label is None else [label for row in rows if (label := table.label[row]) is not None]
+        self._labels = np.array(labels, dtype=np.int64) if len(labels) == len(rows) else None
 
     @property
     def name(self) -> str:
@@ -163,7 +164,7 @@ class PackedDataset:
 
     @property
     def labels(self) -> Labels | None:
-        """Class of every cloud, or None for unlabelled data."""
+        """Class of every cloud, or None where one has none."""
         return None if self._labels is None else self._labels.copy()
 
     @property

@@ -37,8 +37,8 @@ class Table:
     source: list[str]
     """The file, and the place in it, that each cloud was read from."""
     split: list[str]
-    label: list[int] | None
-    """Places in the manifest's classes; None for unlabelled data."""
+    label: Sequence[int | None] | None
+    """Places in the manifest's classes, None for a cloud without a label; None for unlabelled data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

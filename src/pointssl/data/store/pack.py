@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from pointssl.data.cloud import Dataset
-from pointssl.data.files.folder import read_entries, require_readable
+from pointssl.data.files.columns import stated_columns
+from pointssl.data.files.dataset import read_entries, require_readable
 from pointssl.data.files.scan import Entry, Failure, Listing, scan
 from pointssl.data.store.dataset import PackedDataset, is_store
 from pointssl.data.store.manifest import write_manifest
@@ -53,13 +54,15 @@ def pack(
     strict: bool = False,
     seed: int = 0,
     list_file: str | Path | None = None,
+    columns: Sequence[str] | None = None,
     shard_clouds: int | None = None,
 ) -> PackSummary:
     """Write a folder, a file, a data set, or data sets by the name of their split, as a store at `out`.
 
     Meshes give `points` points; larger clouds are reduced to as many, drawn at random; smaller ones are kept as they
     are. With `points=None` clouds are kept whole (meshes give 2,048). Files are read by `workers` processes, data sets
-    in this one. Unreadable files are left out and listed in the manifest and the summary.
+    in this one. Unreadable files are left out and listed in the manifest and the summary. `columns` names the columns
+    of tables and arrays in their order, where nothing else does, and is kept in the manifest.
 
     Raises:
         DataError: nothing to pack, `out` exists, most files are unreadable, or any is if `strict`.
@@ -82,6 +85,10 @@ def pack(
     # Few shards keep few files open; 256 clouds are enough work to share out and little to lose.
     size = shard_clouds or (32 if points is None else max(256, -(-total // 200)))
     partial = out.with_name(f"{out.name}.partial")
+    settings: dict[str, Any] = {"points": points, "seed": seed}
+    if columns is not None:
+        columns = stated_columns(columns)
+        settings["columns"] = list(columns)
     recipe = Recipe(
         partial=partial,
         root="" if listing is None else f"{listing.root}/",
@@ -89,10 +96,10 @@ def pack(
         points=points,
         seed=seed,
         strict=strict,
+        columns=columns,
     )
     if strict and listing is not None:
-        require_readable(listing.root, listing.failures, total, strict=True)
-    settings = {"points": points, "seed": seed}
+        require_readable(listing.root, listing.failures, listing.entries, strict=True)
     plan = {"settings": settings, "shard_clouds": size, "source": _digest(listing, sets)}
     done = prepare(partial, plan)
     jobs: list[Callable[[], int]] = []
@@ -114,8 +121,7 @@ def pack(
             raise UserError(message + "run the same command again with fewer workers") from error
     manifest, failures = assemble(recipe, out.name, listing, settings)
     if listing is not None:
-        files = len({entry.path for entry in listing.entries}) + len(listing.failures)
-        require_readable(listing.root, failures, files, strict=strict)
+        require_readable(listing.root, failures, listing.entries, strict=strict)
     if not manifest.clouds.name:
         raise DataError(f"{source}: no cloud can be read; the first: {failures[0]}")
     write_manifest(partial, manifest)
@@ -167,7 +173,7 @@ def _digest(listing: Listing | None, sets: Mapping[str, Dataset]) -> str:
 
 def _pack_files(recipe: Recipe, number: int, entries: Sequence[Entry]) -> int:
     points = 2048 if recipe.points is None else recipe.points
-    read = read_entries(entries, recipe.classes, points=points, seed=recipe.seed)
+    read = read_entries(entries, recipe.classes, points=points, seed=recipe.seed, columns=recipe.columns)
     write_noted_shard(recipe, number, ((entry.split, cloud) for entry, cloud in read))
     return len(entries)
 

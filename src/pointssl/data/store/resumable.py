@@ -6,7 +6,7 @@ A shard counts as done when its note is there. Whoever comes later with the same
 import json
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from pointssl.data.cloud import Cloud
-from pointssl.data.files.folder import require_readable
+from pointssl.data.files.dataset import require_readable
 from pointssl.data.files.scan import Failure, Listing
 from pointssl.data.store.dataset import shard_name, write_shard
-from pointssl.data.store.manifest import Manifest, Shard, Table, whole_labels
+from pointssl.data.store.manifest import Manifest, Shard, Table
 from pointssl.files import atomic_folder, write_json
 from pointssl.ops import random_points
 from pointssl.progress import console
@@ -37,6 +37,8 @@ class Recipe:
     points: int | None
     seed: int
     strict: bool
+    columns: Sequence[str] | None = None
+    """Names of the columns of tables and arrays, where the user states them."""
 
 
 Read = Iterator[tuple[str, Cloud | Failure]]
@@ -75,7 +77,7 @@ def write_noted_shard(recipe: Recipe, number: int, read: Read) -> None:
         if isinstance(cloud, Failure):
             failures.append(cloud)
             if recipe.strict:
-                require_readable(cloud.path, failures, 1, strict=True)
+                require_readable(cloud.path, failures, (), strict=True)
         else:
             clouds.append(_reduced(cloud, recipe.points, recipe.seed))
             splits.append(split)
@@ -119,11 +121,12 @@ def assemble(
     def gathered(column: str) -> list[Any]:
         return [value for note in notes for value in note[column]]
 
+    labels = gathered("label")
     table = Table(
         name=gathered("name"),
         source=gathered("source"),
         split=gathered("split"),
-        label=whole_labels(recipe.partial, gathered("label")),
+        label=None if all(label is None for label in labels) else labels,
     )
     manifest = Manifest(
         name=name,

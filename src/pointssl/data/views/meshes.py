@@ -19,10 +19,10 @@ from jaxtyping import Int64
 from pointssl.data.cloud import Points
 from pointssl.data.files import readers
 from pointssl.data.files.cloud import find_shift
-from pointssl.data.files.kinds import kind_of, name_of
+from pointssl.data.files.kinds import kind_of
 from pointssl.data.files.readers import MESHES, read_surface
 from pointssl.data.files.scan import Listing, scan
-from pointssl.data.packed_npz import integer_scale
+from pointssl.data.files.sets import integer_scale
 from pointssl.data.store.dataset import is_store
 from pointssl.errors import DataError
 
@@ -154,7 +154,7 @@ def open_meshes(path: str | Path) -> MeshSet | None:
     entries = listing.entries
     return MeshFiles(
         [entry.path for entry in entries],
-        [name_of(entry.path) for entry in entries],
+        [entry.name for entry in entries],
         [entry.label or "" for entry in entries],
         listing.name,
     )

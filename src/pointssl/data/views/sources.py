@@ -10,8 +10,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from pointssl.data.cloud import Cloud, Dataset
+from pointssl.data.files.dataset import FileDataset
 from pointssl.data.files.kinds import kind_of
-from pointssl.data.files.listed import ListedDataset
 from pointssl.data.files.readers import MESHES
 from pointssl.data.names import cloud_groups, cloud_names
 from pointssl.data.open import open_dataset
@@ -47,7 +47,11 @@ def open_source(source: str | Path) -> Source:
         if meshes is not None:
             return meshes
     dataset = open_dataset(str(source))
-    if isinstance(dataset, ListedDataset) and all(kind_of(file) in MESHES for file in dataset.paths):
+    if (
+        not path.exists()
+        and isinstance(dataset, FileDataset)
+        and all(kind_of(file) in MESHES for file in dataset.paths)
+    ):
         return MeshFiles(dataset.paths, dataset.names, cloud_groups(dataset), dataset.name.rpartition("/")[0])
     return dataset
 

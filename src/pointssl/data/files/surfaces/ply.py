@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from pointssl.data.files.cloud import Array, as_color
-from pointssl.data.files.columns import channels_by_name
+from pointssl.data.files.columns import by_name
 from pointssl.data.files.kinds import contents, is_compressed
 from pointssl.data.files.surfaces.numbers import flat
 from pointssl.data.files.surfaces.ply_header import parse_header
@@ -36,7 +36,7 @@ def read_ply(path: Path) -> Surface:
     columns = {name: column.values for name, column in vertex.items() if column.counts is None}
     if not any(map(len, columns.values())):
         raise ValueError("it holds no points")
-    xyz, channels = channels_by_name(columns)
+    xyz, channels, meanings = by_name(list(columns.items()))
     faces, colors = [no_faces()], None
     if len(elements.get("face", ())):
         polygons, owner = triangulate(xyz, *_lists(elements["face"], "face"))
@@ -47,7 +47,7 @@ def read_ply(path: Path) -> Surface:
             counts, corners = _lists(elements[name], name)
             faces += [strip(one) for one in np.split(corners, np.cumsum(counts)[:-1])]
             colors = None
-    return Surface(vertices=xyz, faces=np.concatenate(faces), channels=channels, face_color=colors)
+    return Surface(vertices=xyz, faces=np.concatenate(faces), channels=channels, face_color=colors, meanings=meanings)
 
 
 def is_surface(path: Path) -> bool:

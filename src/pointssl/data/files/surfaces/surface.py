@@ -8,6 +8,7 @@ from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
 from pointssl.data.files.cloud import Array
+from pointssl.data.files.columns import Meaning
 
 _MOST_CORNERS = 1 << 26
 """Instances let a small file stand for any number of triangles; this many need some 5 GB."""
@@ -24,6 +25,8 @@ class Surface:
     """Of the corners; colours are in [0, 1]."""
     face_color: Array | None = None
     """(f, 3) in [0, 1], where the file colours whole faces."""
+    meanings: tuple[Meaning, ...] = ()
+    """What the named columns of the corners were taken for, where the file names them."""
 
     def __post_init__(self) -> None:
         if len(self.faces) and (self.faces.min() < 0 or self.faces.max() >= len(self.vertices)):
