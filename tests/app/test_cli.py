@@ -16,6 +16,7 @@ from pointssl.app.recipes import RECIPES
 from pointssl.errors import DiskFullError
 from pointssl.runs.checkpoint import latest
 
+CLOUDS = "synthetic:64"
 TINY = ["pretrain", "parae-tiny", "--steps", "4", "--data.workers", "0"]
 
 
@@ -33,7 +34,7 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny recipe."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    cli.main([*TINY, "--out", str(folder)])
+    cli.main([*TINY, "--data", CLOUDS, "--out", str(folder)])
     return folder
 
 
@@ -75,6 +76,38 @@ def test_setting__unknown(capsys: pytest.CaptureFixture[str]) -> None:
 def test_setting__impossible(capsys: pytest.CaptureFixture[str]) -> None:
     line = complaint(["pretrain", "parae-tiny", "--method.components", "1"], capsys)
     assert "components must be at least 2, got 1" in line
+
+
+def test_data__forgotten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([*TINY], ["pretrain", "mm-point-dgcnn"], ["train", "train-tiny"], [*TINY, "--dry-run"]):
+        line = complaint([*words, "--out", str(tmp_path / "run")], capsys)
+        assert "no clouds are named: give --data PATH" in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["pretrain", "parae-tiny", "--data", CLOUDS],
+        ["train", "train-tiny", "--data", CLOUDS],
+        ["evaluate", "RUN", "--data", CLOUDS],
+        ["embed", "RUN", "--data", CLOUDS, "--out", "e.csv"],
+        ["compare", "RUN", "RUN/encoder", "--data", CLOUDS],
+        ["study", "pretraining", "--runs", "RUN", "--data", CLOUDS, "--out", "study"],
+    ],
+    ids=lambda words: str(words[0]),
+)
+def test_device__unknown(words: list[str], run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = complaint([*(word.replace("RUN", str(run)) for word in words), "--device", "gpu"], capsys)
+    assert "device must be cpu, cuda or cuda:NUMBER, got 'gpu'" in line
+
+
+@pytest.mark.parametrize("command", ["evaluate", "embed"])
+@pytest.mark.parametrize("points", ["0", "-3"])
+def test_points__impossible(command: str, points: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["--out", "e.csv"] if command == "embed" else []
+    line = complaint([command, str(run), "--data", CLOUDS, *out, "--points", points], capsys)
+    assert f"points must be at least 1, got {points}" in line
 
 
 def test_data__missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +171,7 @@ def test_run__is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_run__exists_already(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert f"--resume {run}" in complaint([*TINY, "--out", str(run)], capsys)
+    assert f"--resume {run}" in complaint([*TINY, "--data", CLOUDS, "--out", str(run)], capsys)
 
 
 def test_run__half_written(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,12 +200,12 @@ def test_disk__full(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
         raise DiskFullError("no space left while writing a checkpoint; free some space")
 
     monkeypatch.setattr("pointssl.train.state.save", fill)
-    assert "no space left" in complaint([*TINY, "--out", str(tmp_path / "run")], capsys)
+    assert "no space left" in complaint([*TINY, "--data", CLOUDS, "--out", str(tmp_path / "run")], capsys)
 
 
 def test_interrupt__keeps_a_checkpoint_and_says_how_to_go_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    words = ["pretrain", "parae-tiny", "--steps", "100000", "--out", str(folder)]
+    words = ["pretrain", "parae-tiny", "--data", CLOUDS, "--steps", "100000", "--out", str(folder)]
     command = [sys.executable, "-m", "pointssl.app.cli", *words]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         deadline = time.monotonic() + 120
@@ -192,7 +225,7 @@ def test_pretrain__goes_on_where_it_stopped(run: Path, capsys: pytest.CaptureFix
 
 
 def test_dry_run__writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main([*TINY, "--out", str(tmp_path / "run"), "--dry-run"])
+    cli.main([*TINY, "--data", CLOUDS, "--out", str(tmp_path / "run"), "--dry-run"])
     assert "memory per step" in capsys.readouterr().out
     assert not (tmp_path / "run").exists()
 

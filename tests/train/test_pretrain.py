@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from pointssl.backbones import DGCNNConfig
+from pointssl.backbones import DGCNNConfig, PointNetConfig
 from pointssl.errors import DataError, DiskFullError, Interrupted, RunError, SettingError
+from pointssl.methods import ParAEConfig
 from pointssl.runs.checkpoint import checkpoints
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.runs.record import read_metrics
@@ -308,3 +309,38 @@ def test_bad_cloud_found_on_the_way__the_steps_before_it_are_kept(tmp_path: Path
     with pytest.raises(DataError, match="NaN or infinite"):
         pretrain(config, run, data=Failing())
     assert [path.name for path in checkpoints(run)] == ["step-00000003"]
+
+
+def test_init_from__the_whole_method_where_the_task_is_the_same(whole: Path, tmp_path: Path) -> None:
+    config = tiny_config(steps=2, keep=(0.0,), optim=OptimConfig(lr=1e-4))
+    run = pretrain(config, tmp_path / "run", data=ToyClouds(seed=1), init_from=whole)
+    first = read_tensors(run / "checkpoints" / "step-00000000" / "model.safetensors")
+    last = read_tensors(whole / "checkpoints" / "step-00000006" / "model.safetensors")
+    assert all(torch.equal(value, last[name]) for name, value in first.items())
+    start = json.loads((run / "record.json").read_text())["start"]
+    assert (start["from"], start["weights"]) == (str(whole), "method")
+
+
+def test_init_from__the_encoder_alone_where_the_task_is_another(whole: Path, tmp_path: Path) -> None:
+    other = tiny_config(steps=2, keep=(0.0,), method=ParAEConfig(components=5, head=(8,)))
+    run = pretrain(other, tmp_path / "run", data=ToyClouds(), init_from=whole)
+    first = read_tensors(run / "checkpoints" / "step-00000000" / "model.safetensors")
+    encoder = read_tensors(whole / "encoder" / "model.safetensors")
+    assert all(torch.equal(first[f"backbone.{name}"], value) for name, value in encoder.items())
+    assert json.loads((run / "record.json").read_text())["start"]["weights"] == "encoder"
+
+
+def test_init_from__resumed_to_the_same_bits(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    straight = pretrain(tiny_config(seed=3), tmp_path / "straight", data=ToyClouds(), init_from=whole)
+    with monkeypatch.context() as patch:
+        _stop_after(patch, 3)
+        with pytest.raises(Interrupted):
+            pretrain(tiny_config(seed=3), tmp_path / "stopped", data=ToyClouds(), init_from=whole)
+    _same_end(straight, pretrain(tiny_config(seed=3), tmp_path / "stopped", data=ToyClouds(), resume=True))
+
+
+def test_init_from__another_encoder_is_refused(whole: Path, tmp_path: Path) -> None:
+    wider = tiny_config(backbone=PointNetConfig(local=(6,), hidden=(8,), pooled_dim=11))
+    with pytest.raises(SettingError, match=r"other settings than this run's: backbone\.pooled_dim was 10, is 11"):
+        pretrain(wider, tmp_path / "run", data=ToyClouds(), init_from=whole)
+    assert not (tmp_path / "run" / "config.json").exists()

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from pointssl.errors import SettingError
-from pointssl.train.runtime import Runtime, bf16_is_slow, choose_device, start
+from pointssl.runs.device import choose_device
+from pointssl.train.runtime import Runtime, bf16_is_slow, start
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,50 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
 
 from pointssl.errors import UserError, nearest
 
-COMMANDS: dict[str, str] = {
-    "demo": "pre-train, evaluate and draw in one go: on generated shapes, or with --data on your own",
-    "recipes": "list the settings that `pretrain` and `train` can start from",
-    "pretrain": "pre-train an encoder on unlabelled clouds: pretrain RECIPE --data PATH --out RUN",
-    "train": "train a classifier on labelled clouds: train RECIPE --data PATH [--init-from RUN]",
-    "evaluate": "measure a run's encoder beside its untrained twin: evaluate RUN --data PATH",
-    "compare": "compare the encoders of several runs on the same clouds: compare RUN RUN --data PATH",
-    "interpret": "which structures classifiers use: interactions of regions: interpret RUN [RUN ...] --data PATH",
-    "study": "what pre-training changes, how much of it, what carries over: study pretraining|scaling|transfer",
-    "embed": "write one vector per cloud: embed RUN --data PATH --out FILE",
-    "report": "write a run's pictures and its page: report RUN",
-    "data": "look at, check, pack and fetch clouds: data check|pack|get|list|show",
+
+class Command(NamedTuple):
+    """Where a command lives, and what it does in a line; everything else is said by its function."""
+
+    where: str
+    """`module:function` in this package. A function called `run` reads its words itself; of any other the signature is
+    the flags."""
+    summary: str
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": Command(
+        "commands:demo", "pre-train, evaluate and draw in one go: on generated shapes, or with --data"
+    ),
+    "recipes": Command("commands:recipes", "list the settings that `pretrain` and `train` can start from"),
+    "pretrain": Command(
+        "pretrain_commands:run", "pre-train an encoder on unlabelled clouds: pretrain RECIPE --data PATH --out RUN"
+    ),
+    "train": Command(
+        "train_commands:run", "train a classifier on labelled clouds: train RECIPE --data PATH [--init-from RUN]"
+    ),
+    "evaluate": Command(
+        "commands:evaluate", "measure a run's encoder beside its random-init baseline: evaluate RUN --data PATH"
+    ),
+    "compare": Command(
+        "commands:compare", "compare the encoders of several runs on the same clouds: compare RUN RUN --data PATH"
+    ),
+    "interpret": Command(
+        "interpret_commands:interpret", "which structures classifiers use: interpret RUN [RUN ...] --data PATH"
+    ),
+    "study": Command(
+        "study_commands:run",
+        "what pre-training changes, how much of it, what carries over: study pretraining|scaling|transfer",
+    ),
+    "embed": Command("commands:embed", "write one vector per cloud: embed RUN --data PATH --out FILE"),
+    "report": Command("commands:report", "write a run's pictures and its page: report RUN"),
+    "data": Command("data_commands:run", "look at, check, pack and fetch clouds: data check|pack|get|list|show|views"),
 }
+"""The one list of commands: adding one is an entry here and its function."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -59,14 +87,19 @@ def _run(words: list[str]) -> None:
     name = words[0]
     if name not in COMMANDS:
         raise UserError(f"there is no command '{name}'{nearest(name, COMMANDS)}")
-    from pointssl.app import commands
+    module, _, function = COMMANDS[name].where.partition(":")
+    command = getattr(import_module(f"pointssl.app.{module}"), function)
+    if function == "run":
+        command(words[1:])
+    else:
+        from pointssl.app import flags
 
-    commands.run(name, words[1:])
+        flags.call(command, words[1:], f"pointssl {name}")
 
 
 def _overview() -> str:
     width = max(map(len, COMMANDS))
-    lines = "\n".join(f"  {name:<{width}}  {line}" for name, line in COMMANDS.items())
+    lines = "\n".join(f"  {name:<{width}}  {one.summary}" for name, one in COMMANDS.items())
     return (
         "pointssl: self-supervised learning on 3D point clouds\n\n"
         f"usage: pointssl COMMAND ...\n\n{lines}\n\n"

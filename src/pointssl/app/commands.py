@@ -3,39 +3,14 @@
 Heavy modules are imported where they are used: `pointssl recipes` needs no network.
 """
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tyro.conf import Positional
 
-from pointssl.app import flags
-from pointssl.app.interpret_commands import interpret
 from pointssl.progress import make_console, say
 
 console = make_console()
 """Where results go; progress and complaints go to standard error."""
-
-
-def run(name: str, words: Sequence[str]) -> None:
-    """Run the command `name` with the rest of the command line."""
-    if name == "data":
-        from pointssl.app import data_commands
-
-        data_commands.run(words)
-    elif name == "pretrain":
-        from pointssl.app import pretrain_commands
-
-        pretrain_commands.run(words)
-    elif name == "train":
-        from pointssl.app import train_commands
-
-        train_commands.run(words)
-    elif name == "study":
-        from pointssl.app import study_commands
-
-        study_commands.run(words)
-    else:
-        flags.call(COMMANDS[name], words, f"pointssl {name}")
 
 
 def recipes() -> None:
@@ -102,6 +77,9 @@ def compare(
     protocols: tuple[str, ...] = ("svm-cv", "knn-20"),
     seeds: int = 3,
     points: int | None = None,
+    device: str | None = None,
+    bf16: bool = False,
+    finetune: str = "finetune",
     json: Path | None = None,
 ) -> None:
     """Compare the encoders of several runs on the same test clouds, with paired tests.
@@ -114,12 +92,25 @@ def compare(
         protocols: as in `evaluate`.
         seeds: as in `evaluate`.
         points: points per cloud; each run's own by default.
+        device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
+        bf16: encode in bf16.
+        finetune: recipe of the fine-tuning protocols.
         json: also write the comparison to this file.
     """
     from pointssl.evaluate.compare import compare as compare_runs
     from pointssl.evaluate.compare import tables
 
-    result = compare_runs(runs, data, protocols=protocols, out=json, seeds=range(seeds), points=points)
+    result = compare_runs(
+        runs,
+        data,
+        protocols=protocols,
+        out=json,
+        seeds=range(seeds),
+        points=points,
+        device=device,
+        bf16=bf16,
+        finetune=finetune,
+    )
     for table in tables(result):
         console.print(table)
 
@@ -183,14 +174,3 @@ def _print(text: str) -> None:
 
 def _say(what: str, path: Path) -> None:
     _print(f"{what}: {path}")
-
-
-COMMANDS: dict[str, Callable[..., None]] = {
-    "compare": compare,
-    "demo": demo,
-    "embed": embed,
-    "evaluate": evaluate,
-    "interpret": interpret,
-    "recipes": recipes,
-    "report": report,
-}

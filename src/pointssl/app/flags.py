@@ -69,3 +69,11 @@ def complaint(box: str) -> str:
 def summary(function: Callable[..., None]) -> str:
     """Return the first line of a command's docstring."""
     return (function.__doc__ or "").partition("\n")[0]
+
+
+def value_of(flag: str, words: Sequence[str]) -> str | None:
+    """Return what follows a flag, before all flags are read: what it names decides the defaults of the others."""
+    for word, following in zip(words, [*words[1:], None], strict=True):
+        if word.replace("_", "-").split("=")[0] == flag:
+            return word.partition("=")[2] if "=" in word else following
+    return None

@@ -27,6 +27,9 @@ class Pretrain:
     """The recipe's settings, every one of which can be changed."""
     data: str | None = None
     """The clouds: a store, folder or file, `generated:unions`, `synthetic`, NAME:PATH; short for --data.source."""
+    init_from: str | None = None
+    """A run, checkpoint, encoder folder or hf:OWNER/MODEL whose weights training starts from; its encoder, task, way to
+    read clouds and, without --data, its clouds are then the defaults. From scratch without."""
     out: Path | None = None
     """Folder of the run; runs/RECIPE by default."""
     device: str | None = None
@@ -63,14 +66,17 @@ def run(words: Sequence[str]) -> None:
         return
     if not words or words[0].startswith("-"):
         if {"-h", "--help"} & set(words):
-            say("usage: pointssl pretrain RECIPE [--data PATH] [--out RUN] [settings]\n", console)
+            say("usage: pointssl pretrain RECIPE --data PATH [--init-from RUN] [--out RUN] [settings]\n", console)
             say("       pointssl pretrain --resume RUN\n", console)
             console.print(recipe_table())
             say("\n`pointssl pretrain RECIPE --help` lists the settings and their values in the recipe.", console)
             raise SystemExit(0)
         raise SettingError(f"name a recipe first: pointssl pretrain RECIPE --data PATH (one of: {', '.join(RECIPES)})")
     name = words[0]
-    given = flags.change(Pretrain(config=own_budget(recipe(name), words)), words[1:], f"pointssl pretrain {name}")
+    base, start = recipe(name), flags.value_of("--init-from", words)
+    if start is not None:
+        base = from_run(base, start)
+    given = flags.change(Pretrain(config=own_budget(base, words)), words[1:], f"pointssl pretrain {name}")
     config = given.config
     if given.data is not None:
         config = replace(config, data=replace(config.data, source=given.data))
@@ -79,7 +85,20 @@ def run(words: Sequence[str]) -> None:
 
         console.print(two_columns(estimate(config, device=given.device).table()))
         return
-    _finished(pretrain.pretrain(config, given.out or Path("runs") / name, device=given.device))
+    out = given.out or Path("runs") / name
+    _finished(pretrain.pretrain(config, out, init_from=given.init_from, device=given.device))
+
+
+def from_run(base: PretrainConfig, run: str) -> PretrainConfig:
+    """Return a recipe with the encoder of a run, its way to read clouds, and its task where it is the recipe's.
+
+    The clouds are those of the run as well, as long as no others are named. Raises `RunError`.
+    """
+    from pointssl.runs.run import Run
+
+    other = Run.open(run).config
+    method = other.method if type(other.method) is type(base.method) else base.method
+    return replace(base, method=method, backbone=other.backbone, data=replace(other.data, batch=base.data.batch))
 
 
 def own_budget(config: PretrainConfig, words: Sequence[str]) -> PretrainConfig:

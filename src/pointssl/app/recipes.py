@@ -98,7 +98,7 @@ RECIPES: dict[str, PretrainConfig] = {
             pictures=PictureConfig(kind="depth", size=32),
         ),
         backbone=PointNetConfig(local=(32,), hidden=(64,), pooled_dim=128),
-        data=DataConfig(source="synthetic:64", points=256, batch=16),
+        data=DataConfig(points=256, batch=16),
         optim=OptimConfig(kind="adam", lr=3e-3, schedule="cosine"),
         epochs=5.0,
         checkpoint_every=10,
@@ -109,7 +109,7 @@ RECIPES: dict[str, PretrainConfig] = {
     "parae-tiny": PretrainConfig(
         method=ParAEConfig(components=8, head=(64, 32)),
         backbone=PointNetConfig(local=(32,), hidden=(64,), pooled_dim=128),
-        data=DataConfig(source="synthetic:64", points=256, batch=16),
+        data=DataConfig(points=256, batch=16),
         optim=OptimConfig(kind="adam", lr=3e-3, schedule="cosine"),
         epochs=5.0,
         checkpoint_every=10,

@@ -71,7 +71,7 @@ def run(words: Sequence[str]) -> None:
         names = ", ".join(TRAIN_RECIPES)
         raise SettingError(f"name a recipe first: pointssl train RECIPE --data PATH (one of: {names})")
     name = words[0]
-    recipe, start = train_recipe(name), _value_of("--init-from", words)
+    recipe, start = train_recipe(name), flags.value_of("--init-from", words)
     base = recipe if start is None else from_run(recipe, start)
     given = flags.change(Train(config=own_budget(base, words)), words[1:], f"pointssl train {name}")
     config = given.config
@@ -108,14 +108,6 @@ def from_run(recipe: PretrainConfig, run: str) -> PretrainConfig:
         allow_repeats=other.data.allow_repeats,
     )
     return replace(recipe, backbone=other.backbone, data=data)
-
-
-def _value_of(flag: str, words: Sequence[str]) -> str | None:
-    """Return what follows a flag, before all flags are read: what it names decides the defaults of the others."""
-    for word, following in zip(words, [*words[1:], None], strict=True):
-        if word.replace("_", "-").split("=")[0] == flag:
-            return word.partition("=")[2] if "=" in word else following
-    return None
 
 
 def recipe_table() -> Table:

@@ -52,7 +52,7 @@ def embed(
     config = opened.config.data
     dataset = open_dataset(data, split)
     reading = Reading(
-        points=points or config.points,
+        points=config.points if points is None else points,
         normalise=config.normalise,
         allow_repeats=config.allow_repeats,
         batch_size=batch_size,

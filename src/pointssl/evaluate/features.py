@@ -13,6 +13,7 @@ from pointssl.backbones.base import Backbone
 from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
 from pointssl.errors import DataError, RunError, SettingError
+from pointssl.runs.device import choose_device
 from pointssl.runs.weights import digest
 from pointssl.types import CloudBatch
 
@@ -39,17 +40,13 @@ class Reading:
     def __post_init__(self) -> None:
         for name, value in (("points", self.points), ("batch_size", self.batch_size)):
             if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-
-    @property
-    def place(self) -> torch.device:
-        """The device to run on."""
-        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+                raise SettingError(f"{name} must be at least 1, got {value}")
+        choose_device(self.device)  # told before the work, also where all features are kept already
 
     @property
     def clouds(self) -> int:
         """Clouds per forward pass."""
-        return self.batch_size or (4 if self.place.type == "cpu" else 64)
+        return self.batch_size or (4 if choose_device(self.device).type == "cpu" else 64)
 
     def batch(self, dataset: Dataset, index: Int64[np.ndarray, " b"], seed: int) -> CloudBatch:
         """Return some clouds of a data set as these settings want them, on the CPU."""
@@ -57,7 +54,7 @@ class Reading:
 
     def autocast(self) -> torch.autocast:
         """Return the context that the network runs in."""
-        return torch.autocast(self.place.type, torch.bfloat16, enabled=self.bf16)
+        return torch.autocast(choose_device(self.device).type, torch.bfloat16, enabled=self.bf16)
 
 
 @torch.no_grad()
@@ -72,13 +69,14 @@ def encode(backbone: Backbone, dataset: Dataset, reading: Reading, *, seed: int 
         name = type(backbone).__name__
         raise SettingError(f"points must be at least {backbone.min_points} for {name}, got {reading.points}")
     was_training = backbone.training
-    backbone.to(reading.place).eval()
+    device = choose_device(reading.device)
+    backbone.to(device).eval()
     rows = np.empty((len(dataset), backbone.pooled_dim), dtype=np.float32)
     try:
         with progress.bar(title, len(dataset)) as line, reading.autocast():
             for start in range(0, len(dataset), reading.clouds):
                 chosen = np.arange(start, min(start + reading.clouds, len(dataset)))
-                batch = reading.batch(dataset, chosen, seed).to(reading.place)
+                batch = reading.batch(dataset, chosen, seed).to(device)
                 rows[chosen] = backbone(batch.xyz).pooled.float().cpu().numpy()
                 line.advance(len(chosen))
     finally:

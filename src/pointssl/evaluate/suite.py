@@ -53,7 +53,7 @@ def evaluate(
     config = opened.config
     pretrained = opened.encoder()
     reading = Reading(
-        points=points or config.data.points,
+        points=config.data.points if points is None else points,
         normalise=config.data.normalise,
         allow_repeats=config.data.allow_repeats,
         batch_size=batch_size,

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-
 from pointssl.ops.games.coalitions import Masking, Score
+from pointssl.runs.device import choose_device
 
 MOST_EXACT = 16
 """Most regions whose 2^n coalitions are all tried; beyond, see `sampled`."""
@@ -43,6 +42,7 @@ class InteractConfig:
     """Such as cpu or cuda:1; the GPU where there is one when not given."""
 
     def __post_init__(self) -> None:
+        choose_device(self.device)  # told before the work
         for name, value in (("clouds", self.clouds), ("points", self.points), ("batch", self.batch)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
@@ -55,11 +55,6 @@ class InteractConfig:
             )
 
     @property
-    def place(self) -> torch.device:
-        """The device to run on."""
-        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-
-    @property
     def masked(self) -> int:
         """Masked clouds per forward pass."""
-        return self.batch or (16 if self.place.type == "cpu" else 128)
+        return self.batch or (16 if choose_device(self.device).type == "cpu" else 128)

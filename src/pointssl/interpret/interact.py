@@ -23,6 +23,7 @@ from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.table import InteractionTable
 from pointssl.interpret.values import masked_answers, require_finite
 from pointssl.ops.games.coalitions import all_coalitions, score
+from pointssl.runs.device import choose_device
 from pointssl.runs.weights import digest
 
 CHUNK = 8
@@ -82,7 +83,7 @@ def _measure(
         kept = _kept(target)
         if kept is not None and _key(kept.weights, kept.settings, _clouds_of(kept)) == key:
             return kept
-    device = config.place
+    device = choose_device(config.device)
     with evaluating(network, device):
         predicted, v = _values(name, network, dataset, config, clouds, parts, device)
     made = InteractionTable(

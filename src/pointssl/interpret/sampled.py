@@ -21,6 +21,7 @@ from pointssl.interpret.network import check_classes, check_steady, evaluating, 
 from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.values import Answers, masked_answers, scored
 from pointssl.ops.games import pairs, shapley
+from pointssl.runs.device import choose_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ def estimate(
 def _one(
     name: str, network: nn.Module, dataset: Dataset, config: InteractConfig, effort: Effort, clouds: Clouds
 ) -> Estimates:
-    device = config.place
+    device = choose_device(config.device)
     rows: list[tuple[int, shapley.SampledShapley, pairs.SampledPairs]] = []
     with evaluating(network, device), progress.bar(f"{name}, estimates", len(clouds.label)) as line:
         xyz, region = (torch.from_numpy(part).to(device) for part in (clouds.xyz, clouds.region))

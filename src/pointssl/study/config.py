@@ -7,6 +7,7 @@ from pointssl.interpret.config import MOST_EXACT, InteractConfig
 from pointssl.interpret.profile import ProfileConfig
 from pointssl.methods import ClassifyConfig
 from pointssl.runs.config import PretrainConfig
+from pointssl.runs.device import choose_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class StudyConfig:
         if not isinstance(self.recipe.method, ClassifyConfig):
             raise SettingError("a study trains classifiers; give a recipe of `pointssl train`, such as train-pointnet")
         self.display.ranges(self.interact.regions)
+        choose_device(self.device)  # told before hours of training
 
     @property
     def measured(self) -> InteractConfig:

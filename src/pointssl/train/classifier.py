@@ -29,13 +29,13 @@ from pointssl.ops.counter_random import seed_of
 from pointssl.runs import layout, strict_json
 from pointssl.runs.checkpoint import latest, weights_of
 from pointssl.runs.config import PretrainConfig
+from pointssl.runs.device import choose_device
 from pointssl.runs.record import read_metrics
 from pointssl.runs.run import Run
 from pointssl.runs.weights import digest, key_report, load_weights, read_tensors
 from pointssl.train.checks import differences, named_clouds
 from pointssl.train.labels import LabelConfig, divide
 from pointssl.train.pretrain import Measure, described, own_randomness, train
-from pointssl.train.runtime import choose_device
 from pointssl.train.scores import predict, score
 
 

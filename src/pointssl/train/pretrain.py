@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from pointssl.runs.config import Passed, PretrainConfig, to_json
 from pointssl.runs.record import circumstances
 from pointssl.runs.run import resume_command, write_encoder
 from pointssl.runs.weights import load_weights
-from pointssl.train import budget, checks, loop, monitor
+from pointssl.train import budget, checks, initial, loop, monitor
 from pointssl.train import state as states
 from pointssl.train.ema import Average
 from pointssl.train.observe import Observer
@@ -43,6 +43,7 @@ def pretrain(
     data: Data | None = None,
     backbone: Backbone | None = None,
     method: PretextMethod | None = None,
+    init_from: Path | str | None = None,
     notes: Mapping[str, Any] | None = None,
     measure: Measure | None = None,
     resume: bool = False,
@@ -56,6 +57,8 @@ def pretrain(
         data: read in place of `config.data.source`: a path, a name, or a data set; of a pair, the training set.
         backbone: trained in place of `config.backbone`; what opens the run then needs the same network again.
         method: trained in place of `config.method` and its backbone, as for an image encoder of one's own.
+        init_from: a run, checkpoint, encoder folder or `hf:owner/model` whose weights training starts from: those of
+            the whole method where it is the same task, else those of the encoder; from scratch without.
         notes: JSON values to keep in the run's record beside its circumstances.
         measure: called after every epoch with the method, averaged where the run keeps an average; what it returns
             goes into the metrics. It must leave the method and all randomness as they were.
@@ -77,6 +80,7 @@ def pretrain(
         clouds,
         backbone=backbone,
         method=method,
+        init_from=init_from,
         notes=notes,
         measure=measure,
         resume=resume,
@@ -103,6 +107,7 @@ def train(
     *,
     backbone: Backbone | None = None,
     method: PretextMethod | None = None,
+    init_from: Path | str | None = None,
     notes: Mapping[str, Any] | None = None,
     measure: Measure | None = None,
     resume: bool = False,
@@ -116,10 +121,10 @@ def train(
         checks.check_folder(run, config, resume=resume)  # another job may have begun or ended in between
         if layout.is_finished(run):
             return run
-        parts = prepare(config, data, backbone, runtime, method)
+        parts = prepare(config, data, backbone, runtime, method, initial.source(run, init_from))
         with _disk_full_explained(run, config):
             parts, fitted = _timed(parts, run)
-            record = _begin(run, parts, {**(notes or {}), **fitted})
+            record = _begin(run, parts, {**(notes or {}), **fitted, **parts.start})
             with stop_signal() as signal:
                 _train(parts, run, record, signal, measure)
             if runtime.is_main:
@@ -139,6 +144,8 @@ class Parts:
     state: TrainingState
     total: int | None
     """Updates in the whole run; None where they have to be measured first."""
+    start: Mapping[str, Any] = field(default_factory=dict)
+    """Where the first weights came from, for the record; empty from scratch."""
 
 
 def prepare(
@@ -147,6 +154,7 @@ def prepare(
     backbone: Backbone | None,
     runtime: Runtime,
     method: PretextMethod | None = None,
+    init_from: str | None = None,
 ) -> Parts:
     """Build what a run needs, with its first weights drawn from the seed; refuse what cannot work."""
     reading = config.data
@@ -164,6 +172,7 @@ def prepare(
     torch.manual_seed(config.seed)
     if method is None:
         method = build_method(config.method, build_backbone(config.backbone) if backbone is None else backbone)
+    begun = {} if init_from is None else {"start": initial.initialise(method, config, init_from)}
     checks.check_data(dataset, config, method.backbone.min_points, runtime.world)
     batches = Batches(
         dataset,
@@ -183,7 +192,9 @@ def prepare(
     average = None if config.ema is None else Average(method, config.ema)
     state = TrainingState(method, build_optimizer(method, config.optim), average)
     total = budget.planned_steps(config, batches)
-    return Parts(config=config, runtime=runtime, dataset=dataset, batches=batches, state=state, total=total)
+    return Parts(
+        config=config, runtime=runtime, dataset=dataset, batches=batches, state=state, total=total, start=begun
+    )
 
 
 def _begin(run: Path, parts: Parts, notes: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ TRAIN_RECIPES: dict[str, PretrainConfig] = {
     "train-tiny": PretrainConfig(
         method=ClassifyConfig(hidden=(32,), interaction=InteractionConfig(regions=6, low=(1, 2), high=(5, 6))),
         backbone=PointNetConfig(local=(32,), hidden=(64,), pooled_dim=128),
-        data=DataConfig(source="synthetic:96", points=256, batch=16),
+        data=DataConfig(points=256, batch=16),
         optim=OptimConfig(kind="adam", lr=3e-3, schedule="cosine"),
         epochs=5.0,
         checkpoint_every=10,

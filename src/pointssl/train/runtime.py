@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch._C._distributed_c10d import PrefixStore, TCPStore
 
-from pointssl.errors import SettingError
+from pointssl.runs.device import choose_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +51,6 @@ class Runtime:
         """Return once every process has come here."""
         if self.world > 1:
             dist.barrier()
-
-
-def choose_device(name: str | None, local_rank: int = 0) -> torch.device:
-    """Return the device called `name`, or by default the GPU of this process where there is one, else the CPU."""
-    if name is None:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise SettingError(f"device must be cpu, cuda or cuda:NUMBER, got '{name}'") from error
-    if device.type == "cuda":
-        if not torch.cuda.is_available():
-            raise SettingError(f"device is '{name}', but torch finds no GPU here; use cpu")
-        if device.index is None:
-            device = torch.device("cuda", local_rank)
-        if device.index is not None and device.index >= torch.cuda.device_count():
-            raise SettingError(f"device is '{device}', but there are {torch.cuda.device_count()} GPUs")
-    return device
 
 
 def bf16_is_slow(device: torch.device) -> bool:

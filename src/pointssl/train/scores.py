@@ -16,8 +16,8 @@ from pointssl.data.splits import Splits
 from pointssl.errors import RunError, SettingError
 from pointssl.runs import layout, strict_json
 from pointssl.runs.config import DataConfig
+from pointssl.runs.device import choose_device
 from pointssl.runs.run import Run
-from pointssl.train.runtime import choose_device
 
 BATCH_SIZE = 32
 """Clouds that are scored at once."""
