@@ -14,6 +14,7 @@ from pointssl.data.cloud import Cloud
 from pointssl.data.files.cloud import Array, make_cloud
 from pointssl.data.files.columns import Meaning
 from pointssl.data.files.kinds import kind_of, name_of
+from pointssl.data.files.surfaces.collada import read_collada
 from pointssl.data.files.surfaces.gltf import read_gltf
 from pointssl.data.files.surfaces.obj import read_obj
 from pointssl.data.files.surfaces.off import read_off
@@ -21,10 +22,13 @@ from pointssl.data.files.surfaces.ply import read_ply
 from pointssl.data.files.surfaces.step import read_step
 from pointssl.data.files.surfaces.stl import read_stl
 from pointssl.data.files.surfaces.surface import Surface
+from pointssl.data.files.surfaces.threemf import read_3mf
 from pointssl.data.files.surfaces.vrml import read_vrml
 from pointssl.ops import random_points
 
 SURFACES: dict[str, Callable[[Path], Surface]] = {
+    ".3mf": read_3mf,
+    ".dae": read_collada,
     ".glb": read_gltf,
     ".gltf": read_gltf,
     ".obj": read_obj,
@@ -37,7 +41,7 @@ SURFACES: dict[str, Callable[[Path], Surface]] = {
 }
 """Reader of every kind of file that may hold a surface."""
 
-PLAIN = (".obj", ".off", ".ply", ".step", ".stl", ".stp", ".wrl")
+PLAIN = (".dae", ".obj", ".off", ".ply", ".step", ".stl", ".stp", ".wrl")
 """Kinds that are also read where they are compressed (`.ply.gz`)."""
 
 

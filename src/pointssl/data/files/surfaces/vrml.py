@@ -21,7 +21,7 @@ from pointssl.data.files.surfaces.vrml_syntax import Node, parse
 
 _GROUPS = ("Group", "Transform", "Anchor", "Billboard", "Collision", "LOD", "Switch")
 _REFUSED = ("Extrusion", "ElevationGrid", "Text", "Inline")
-_MOST_NODES = 1_000_000
+_MOST_NODES = 200_000
 """Nodes that are used again may stand for any number of them."""
 
 
