@@ -46,6 +46,8 @@ def _store(root: Path) -> str:
 
 CASES: dict[str, Callable[[Path], str]] = {
     "synthetic": _synthetic,
+    "generated": lambda _: "generated:unions:n=9:points=64",
+    "generated labelled": lambda _: "generated:fractals:count=3:n=9:points=64",
     "npz": _npz,
     "npy": _npy,
     "folder": _folder,

@@ -144,7 +144,8 @@ class GeneratedClouds:
 
     def xyz(self, index: int) -> Points:
         """Return the coordinates alone."""
-        return self.sample(np.array([index]), self._points)[0]
+        points: Points = self.sample(np.array([index]), self._points)[0]
+        return points
 
     def sample(
         self,

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from dataclasses import fields
 
 from pointssl.data.generated.dataset import Formula, GeneratedClouds
+from pointssl.data.generated.fractals import Fractals
+from pointssl.data.generated.superquadrics import Superquadrics
 from pointssl.data.generated.unions import Unions
 from pointssl.errors import SettingError, nearest
 
 FORMULAS: dict[str, Callable[..., Formula]] = {
+    "fractals": Fractals,
+    "superquadrics": Superquadrics,
     "unions": Unions,
 }
 """Name to formula: a frozen dataclass whose fields can be set after the name."""

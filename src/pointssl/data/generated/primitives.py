@@ -28,6 +28,8 @@ class Primitives:
 
     slots = SLOTS + PARTS
     """Random numbers that one shape takes."""
+    oversampling = 1.9
+    """Candidates for each point asked for, with which nine shapes in ten have enough left."""
 
     def __init__(self, poses: Poses, kind: Int64[np.ndarray, "b k"]) -> None:
         self.poses, self.kind = poses, kind
@@ -48,7 +50,7 @@ class Primitives:
         level: Float32[np.ndarray, "b n"] = np.maximum(np.maximum(x + slope[:, :1] * y + slope[:, 1:] * z, y), z)
         return level
 
-    def patches(self) -> Float32[np.ndarray, "b k 3"]:
+    def patches(self) -> Float32[np.ndarray, "b k p"]:
         """Return how often to draw from each patch: its area over the share that `place` keeps."""
         half = self.poses.half
         a, b, c = np.moveaxis(half, -1, 0)

@@ -14,8 +14,8 @@ from pointssl.data.generated.poses import Poses
 from pointssl.data.synthetic.mesh import Mesh, joined
 from pointssl.ops import counter_random
 
-_FIRST, _MORE = 1.9, 2
-"""Candidates for each point asked for; how many times more for shapes that were left with too few."""
+_MORE = 2
+"""How many times more candidates shapes get that were left with too few."""
 
 _BLOCK = 1 << 15
 """Candidates that are worked on at once: what fits into a core's own memory."""
@@ -26,6 +26,8 @@ class Solids(Protocol):
     """The parts of several shapes; in its own frame a part lies within the cube from -1 to 1 around its middle."""
 
     poses: Poses
+    oversampling: float
+    """Candidates for each point asked for, with which most shapes have enough left."""
 
     def take(self, rows: Int64[np.ndarray, " r"]) -> "Solids":
         """Return some of the shapes."""
@@ -33,8 +35,8 @@ class Solids(Protocol):
     def level(self, k: int, local: Float32[np.ndarray, "b 3 n"]) -> Float32[np.ndarray, "b n"]:
         """Return, for points in the frame of part `k` of the first b shapes, below 1 inside, 1 on it, above outside."""
 
-    def patches(self) -> Float32[np.ndarray, "b k 3"]:
-        """Return how often to draw from each of three patches of each part: its area over the share that is kept."""
+    def patches(self) -> Float32[np.ndarray, "b k p"]:
+        """Return how often to draw from each patch of each part: its area over the share that is kept."""
 
     def place(
         self, number: Int64[np.ndarray, " p"], first: Float32[np.ndarray, " m"], second: Float32[np.ndarray, " m"]
@@ -60,7 +62,7 @@ class Surface(NamedTuple):
 
 def surface(solids: Solids, key: UInt64[np.ndarray, " b"], points: int, *, normals: bool = False) -> Surface:
     """Return `points` points on the outside of every shape, drawn by its own `key` whatever else is in the batch."""
-    shapes, candidates = len(key), int(_FIRST * points) + 64
+    shapes, candidates = len(key), int(solids.oversampling * points) + 64
     result = Surface(
         points=np.empty((shapes, points, 3), dtype=np.float32),
         normals=np.empty((shapes, points, 3), dtype=np.float32) if normals else None,
@@ -114,7 +116,7 @@ def _block(
     direction = None
     if normals:
         patch = np.repeat(np.arange(number.size), number.ravel())[at]
-        direction = _turned(poses, patch // 3, solids.outward(patch, unit[:, at])).T.reshape(drawn.shape)
+        direction = _turned(poses, patch // number.shape[2], solids.outward(patch, unit[:, at])).T.reshape(drawn.shape)
     return enough, Surface(drawn, direction, own.ravel().take(at).reshape(len(rows), points).astype(np.int32))
 
 
@@ -123,16 +125,16 @@ def _one(key: UInt64[np.ndarray, " b"], stream: int) -> Float32[np.ndarray, " b"
 
 
 def _allot(
-    weight: Float32[np.ndarray, "b k 3"],
+    weight: Float32[np.ndarray, "b k p"],
     count: Int64[np.ndarray, " b"],
     offset: Float32[np.ndarray, " b"],
     candidates: int,
-) -> Int64[np.ndarray, "b k 3"]:
+) -> Int64[np.ndarray, "b k p"]:
     """Return how many candidates each patch gets: as many as its weight says, to within one, from a random start."""
     used = np.arange(weight.shape[1]) < count[:, None]
     total = np.cumsum((weight * used[..., None]).reshape(len(weight), -1), axis=1, dtype=np.float64)
     upto = np.floor(total / total[:, -1:] * candidates + offset[:, None]).astype(np.int64)
-    number: Int64[np.ndarray, "b k 3"] = np.diff(np.minimum(upto, candidates), axis=1, prepend=0).reshape(weight.shape)
+    number: Int64[np.ndarray, "b k p"] = np.diff(np.minimum(upto, candidates), axis=1, prepend=0).reshape(weight.shape)
     return number
 
 
