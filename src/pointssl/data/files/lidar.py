@@ -86,7 +86,7 @@ def read_e57(path: Path, scan: int) -> Reading:
         xyz = np.stack([table[name] for name in axes], axis=1)
         xyz = convert_spherical_to_cartesian(xyz) if spherical else xyz
         xyz = reader.to_global(xyz, header.rotation, header.translation) if header.has_pose() else xyz
-        full = _full_brightness(header.points.prototype()["colorRed"]) if "colorRed" in table else None
+        full = _full_brightness(header) if "colorRed" in table else None
     finally:
         reader.close()
     state = table.get("sphericalInvalidState" if spherical else "cartesianInvalidState")
@@ -115,9 +115,12 @@ def _e57_fields(reader: Any, header: Any, names: list[str]) -> dict[str, Array]:
     return table
 
 
-def _full_brightness(node: Any) -> int | None:
+def _full_brightness(header: Any) -> int | None:
     """Return the largest value that a whole-number colour field was declared with, if that says anything."""
-    largest = node.maximum() if hasattr(node, "maximum") else 0
+    from pye57 import libe57
+
+    node = libe57.StructureNode(header.points.prototype())["colorRed"]
+    largest = node.maximum() if isinstance(node, libe57.IntegerNode) else 0
     return int(largest) if largest in (255, 65535) else None
 
 

@@ -96,8 +96,10 @@ def iterate_clouds(
     path = _existing(Path(path))
     with _named(path):
         for number, cloud in enumerate(_iterate(path, points, seed, start, stop, columns), start=start):
-            where = path if stop == 1 or not isinstance(cloud, Exception) else f"{path}[{number}]"
-            yield DataError(f"{where} cannot be read: {_first_line(cloud)}") if isinstance(cloud, Exception) else cloud
+            if isinstance(cloud, Exception):
+                yield DataError(f"{path} cannot be read: cloud {number}: {_first_line(cloud)}")
+            else:
+                yield cloud
 
 
 def _iterate(

@@ -79,6 +79,8 @@ def read_set(path: Path, start: int, stop: int, columns: Sequence[str] | None = 
     with open_arrays(path) as arrays:
         for place, reading in _readings(path, arrays, start, stop, columns):
             if isinstance(reading, ValueError):
+                if not info.names:  # the only one: the file itself cannot be read
+                    raise reading
                 yield reading
                 continue
             try:

@@ -155,11 +155,12 @@ def _require_no_counting(lines: Sequence[str], place: int, cells: Sequence[str])
 def _numbers(rows: Sequence[str], layout: Layout, places: Sequence[int], required: Collection[int]) -> Array:
     """Return the wanted columns (n, c) of all rows."""
     first = _cells(rows[0], layout.separator)
-    if len(places) < len(first):  # else loadtxt counts by itself
+    chosen = None if len(places) == len(first) else tuple(places)
+    if chosen is not None:  # else loadtxt counts by itself
         _require_width(rows, layout.separator, len(first))
     try:
         table: Array = np.loadtxt(
-            rows, np.float64, delimiter=layout.separator, usecols=tuple(places), ndmin=2, comments=None, quotechar='"'
+            rows, np.float64, delimiter=layout.separator, usecols=chosen, ndmin=2, comments=None, quotechar='"'
         )
     except ValueError:  # cells that are empty, or no numbers
         _require_width(rows, layout.separator, len(first))
