@@ -21,9 +21,10 @@ import torch
 import tyro
 
 from pointssl.backbones import build_backbone
+from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
 from pointssl.evaluate import probe
-from pointssl.evaluate.features import Reading, encode
+from pointssl.evaluate.features import EncodeConfig, encode
 from pointssl.evaluate.record import versions
 from pointssl.files import write_json
 from pointssl.methods import MMPointConfig
@@ -96,7 +97,7 @@ def one(data: Path, name: str, seed: int, options: Options) -> None:
     else:
         pretrain(config, folder, resume=(folder / "config.json").is_file())
         encoder, finished = load(folder), read_json(folder / "record.json").get("finished")
-    splits, reading = open_splits(str(data / "psb-shrec12")), Reading(points=1024)
+    splits, reading = open_splits(str(data / "psb-shrec12")), EncodeConfig(reading=ReadConfig(points=1024))
     train, test = (encode(encoder, part, reading, seed=seed) for part in (splits.train, splits.test))
     fitted = probe.fit_predict(train, splits.train_labels, test, PROBE, seed=seed)
     right = (fitted.predictions == splits.test_labels).astype(int).tolist()
@@ -110,8 +111,9 @@ def variant(name: str, seed: int, source: str, options: Options) -> PretrainConf
     method = METHODS["mm-point"]
     assert isinstance(method, MMPointConfig)
     views = None if VARIANTS[name].get("inter") == 0.0 else str(VIEWS)
-    batch = 64 if name == "batches of 64" else base.data.batch
-    return replace(base, method=replace(method, **VARIANTS[name]), data=replace(base.data, views=views, batch=batch))
+    batch = 64 if name == "batches of 64" else base.data.batch_size
+    data = replace(base.data, views=views, batch_size=batch)
+    return replace(base, method=replace(method, **VARIANTS[name]), data=data)
 
 
 def gather(options: Options) -> None:

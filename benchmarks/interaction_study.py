@@ -27,6 +27,7 @@ import tyro
 from tyro.conf import Positional
 
 from pointssl.backbones import BackboneConfig, DGCNNConfig, PointNetConfig
+from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
 from pointssl.evaluate.record import versions
 from pointssl.files import write_json
@@ -247,7 +248,7 @@ def one(options: Options, fraction: float, seed: int, alpha: float, run: Path, s
     train(options, run, LabelConfig(label_fraction=fraction, label_seed=seed), seed, alpha, start)
     say(f"{run.name}: accuracy {read_scores(run).accuracy:.4f}")
     settings = InteractConfig(
-        clouds=options.clouds, regions=options.regions, points=options.points, device=options.device
+        clouds=options.clouds, regions=options.regions, reading=ReadConfig(points=options.points), device=options.device
     )
     interact({run.name: load_classifier(run)}, open_splits(options.source).test, settings, out=tables(options))
 
@@ -274,12 +275,12 @@ def settings_of(options: Options, labels: LabelConfig, seed: int, alpha: float) 
     some = None if options.backbone == "pointnet" else 8
     loss = InteractionConfig(alpha=alpha, clouds=some) if alpha else None
     learned_from = len(divide(options.source, labels).train)
-    per_epoch = max(1, learned_from // recipe.data.batch)
+    per_epoch = max(1, learned_from // recipe.data.batch_size)
     return replace(
         recipe,
         method=ClassifyConfig(interaction=loss),
         backbone=BACKBONES[options.backbone],
-        data=replace(recipe.data, source=options.source, points=options.points),
+        data=replace(recipe.data, source=options.source, reading=ReadConfig(points=options.points)),
         epochs=options.epochs,
         steps=max(options.least_steps, round(options.epochs * per_epoch)),
         seed=seed,

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from pointssl import files
 from pointssl.backbones import DGCNN, Backbone, DGCNNConfig, PointNet, PointNetConfig
 from pointssl.backbones.max_pooled import MaxPooled
+from pointssl.data.reading import ReadConfig
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.interpret.config import InteractConfig
 from pointssl.interpret.interact import interact
@@ -93,7 +94,7 @@ def main() -> None:
 
 def settings(n: int, clouds: int) -> InteractConfig:
     """Return what is measured at n regions."""
-    return InteractConfig(regions=n, clouds=clouds, points=1024, device=str(DEVICE))
+    return InteractConfig(regions=n, clouds=clouds, reading=ReadConfig(points=1024), device=str(DEVICE))
 
 
 def ready(backbone: Backbone, data: SyntheticShapes) -> nn.Module:

@@ -26,6 +26,7 @@ import tyro
 from pointssl.backbones import DGCNNConfig, PointNetConfig, build_backbone
 from pointssl.backbones.image import ResNet, ResNetConfig
 from pointssl.data.batches import stack
+from pointssl.data.reading import ReadConfig
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.data.views.augment import augment_views, level_atoms, standardise
 from pointssl.evaluate.record import versions
@@ -106,7 +107,7 @@ def config(options: Options, views: int, **change: Any) -> PretrainConfig:
     return PretrainConfig(
         method=MMPointConfig(views=views, image=image(options), pictures=drawn(options)),
         backbone=backbone(options),
-        data=DataConfig(points=options.points, batch=options.batch),
+        data=DataConfig(reading=ReadConfig(points=options.points), batch_size=options.batch),
         optim=OptimConfig(lr=1e-3),
         **change,
     )

@@ -24,6 +24,7 @@ from pointssl.backbones import PointNetConfig
 from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
 from pointssl.data.open import open_dataset
+from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import Subset
 from pointssl.evaluate.suite import evaluate
 from pointssl.files import write_json
@@ -37,7 +38,7 @@ from pointssl.types import Features
 
 BASE = replace(
     recipe("parae-pointnet"),
-    data=DataConfig(source="psb-shrec12", split="train", points=512, batch=32),
+    data=DataConfig(source="psb-shrec12", reading=ReadConfig(points=512), split="train", batch_size=32),
     epochs=6.0,
 )
 """The recipe at half the points and six epochs: minutes instead of half hours, the same order of variants."""
@@ -47,8 +48,8 @@ VARIANTS: dict[str, PretrainConfig] = {
     "components-8": replace(BASE, method=ParAEConfig(components=8)),
     "components-128": replace(BASE, method=ParAEConfig(components=128)),
     "head-128": replace(BASE, method=ParAEConfig(head=(128,))),
-    "points-1024": replace(BASE, data=replace(BASE.data, points=1024)),
-    "batch-8": replace(BASE, data=replace(BASE.data, batch=8)),
+    "points-1024": replace(BASE, data=replace(BASE.data, reading=ReadConfig(points=1024))),
+    "batch-8": replace(BASE, data=replace(BASE.data, batch_size=8)),
     "lr-3e-3": replace(BASE, optim=replace(BASE.optim, lr=3e-3)),
     "lr-3e-4": replace(BASE, optim=replace(BASE.optim, lr=3e-4)),
     "deeper": replace(BASE, backbone=PointNetConfig(local=(64, 64), hidden=(128, 256))),

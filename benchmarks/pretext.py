@@ -23,11 +23,12 @@ import tyro
 from pointssl.backbones import Backbone, BackboneConfig, DGCNNConfig, PointNetConfig, build_backbone
 from pointssl.backbones.image import ResNetConfig
 from pointssl.data.augment import AugmentConfig
+from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
 from pointssl.data.views.config import ViewConfig
 from pointssl.data.views.write import write_views
 from pointssl.evaluate import knn, probe
-from pointssl.evaluate.features import Reading, encode
+from pointssl.evaluate.features import EncodeConfig, encode
 from pointssl.evaluate.record import versions
 from pointssl.files import write_json
 from pointssl.methods import CrossPointConfig, MethodConfig, MMPointConfig, ParAEConfig
@@ -126,7 +127,7 @@ def settings(network: Network, arm: Arm, seed: int, source: str, *, epochs: floa
     return PretrainConfig(
         method=METHODS[arm],
         backbone=BACKBONES[network],
-        data=DataConfig(source=source, split="train", points=points, batch=32, views=views),
+        data=DataConfig(source=source, reading=ReadConfig(points=points), split="train", batch_size=32, views=views),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine", weight_decay=1e-6),
         epochs=epochs,
         seed=seed,
@@ -135,7 +136,7 @@ def settings(network: Network, arm: Arm, seed: int, source: str, *, epochs: floa
 
 def probes(encoder: Backbone, data: Path, seed: int) -> dict[str, Any]:
     """Return the share of right test clouds of every set under every probe."""
-    reading, found = Reading(points=1024, normalise=True, allow_repeats=True), {}
+    reading, found = EncodeConfig(reading=ReadConfig(points=1024, normalise=True, allow_repeats=True)), {}
     for name in ("psb-shrec12", "bimnet10", "psb-segmentation"):
         splits = open_splits(str(data / name))
         train, test = (encode(encoder, part, reading, seed=seed) for part in (splits.train, splits.test))

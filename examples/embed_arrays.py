@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 import pointssl
 from pointssl.backbones import PointNetConfig
+from pointssl.data.reading import ReadConfig
 from pointssl.methods import ParAEConfig
 from pointssl.runs.config import DataConfig
 
@@ -21,7 +22,7 @@ labels = [i % 2 for i in range(40)]
 settings = pointssl.PretrainConfig(
     method=ParAEConfig(components=8, head=(32,)),
     backbone=PointNetConfig(local=(32,), hidden=(32,), pooled_dim=64),
-    data=DataConfig(source="synthetic:48", points=128, batch=8),
+    data=DataConfig(source="synthetic:48", reading=ReadConfig(points=128), batch_size=8),
     steps=10,
 )
 with tempfile.TemporaryDirectory() as folder:

@@ -7,6 +7,7 @@ import numpy as np
 
 import pointssl
 from pointssl.backbones import PointNetConfig
+from pointssl.data.reading import ReadConfig
 from pointssl.methods import ParAEConfig
 from pointssl.runs.config import DataConfig
 
@@ -24,7 +25,7 @@ with tempfile.TemporaryDirectory() as temporary:
     settings = pointssl.PretrainConfig(
         method=ParAEConfig(components=8, head=(32,)),
         backbone=PointNetConfig(local=(32,), hidden=(32,), pooled_dim=64),
-        data=DataConfig(source=str(folder / "store"), points=128, batch=8),
+        data=DataConfig(source=str(folder / "store"), reading=ReadConfig(points=128), batch_size=8),
         steps=20,
     )
     run = pointssl.pretrain(settings, folder / "run")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import pointssl
+from pointssl.data.reading import ReadConfig
 from pointssl.methods import ParAEConfig
 from pointssl.runs.config import DataConfig
 
@@ -26,7 +27,9 @@ class MyNetwork(nn.Module):
 
 encoder = pointssl.Adapted(MyNetwork(), point_dim=32, pooled_dim=64)
 settings = pointssl.PretrainConfig(
-    method=ParAEConfig(components=8, head=(32,)), data=DataConfig(source="synthetic:48", points=128, batch=8), steps=10
+    method=ParAEConfig(components=8, head=(32,)),
+    data=DataConfig(source="synthetic:48", reading=ReadConfig(points=128), batch_size=8),
+    steps=10,
 )
 with tempfile.TemporaryDirectory() as folder:
     run = pointssl.pretrain(settings, Path(folder) / "run", backbone=encoder)

@@ -7,6 +7,7 @@ import numpy as np
 
 from pointssl.backbones import PointNetConfig
 from pointssl.data.cloud import Cloud, Labels, Points
+from pointssl.data.reading import ReadConfig
 from pointssl.methods import ParAEConfig
 from pointssl.runs.config import DataConfig, PretrainConfig
 
@@ -55,7 +56,7 @@ def tiny_config(**changes: Any) -> PretrainConfig:
     small: dict[str, Any] = {
         "method": ParAEConfig(components=3, head=(8,)),
         "backbone": PointNetConfig(local=(6,), hidden=(8,), pooled_dim=10),
-        "data": DataConfig(points=24, batch=4),
+        "data": DataConfig(reading=ReadConfig(points=24), batch_size=4),
         "steps": 6,
         "checkpoint_every": 2,
         "log_every": 1,

@@ -24,7 +24,7 @@ def test_recipes__state_the_papers_settings() -> None:
     for name in ("parae-pointnet", "parae-dgcnn"):
         config = RECIPES[name]
         assert isinstance(config.method, ParAEConfig)
-        assert (config.method.components, config.data.points, config.epochs) == (32, 1024, 25)
+        assert (config.method.components, config.data.reading.points, config.epochs) == (32, 1024, 25)
         assert config.backbone.pooled_dim == 1024
         assert config.data.augment.is_none
 
@@ -36,5 +36,5 @@ def test_recipes__state_what_is_known_of_mm_point_and_crosspoint() -> None:
         assert isinstance(config.backbone, DGCNNConfig)
         assert isinstance(config.method, MMPointConfig | CrossPointConfig)
         assert (config.backbone.k, config.backbone.pooling, config.backbone.pooled_dim) == (15, "max_mean", 1024)
-        assert (config.data.points, config.data.batch, config.epochs) == (2048, 20, 100)
+        assert (config.data.reading.points, config.data.batch_size, config.epochs) == (2048, 20, 100)
         assert (config.optim.lr, config.optim.weight_decay, config.method.temperature) == (1e-3, 1e-6, 0.1)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import RunError, SettingError
 from pointssl.evaluate import record
 from pointssl.evaluate.compare import compare, compare_evaluations, groups_of, tables
@@ -129,7 +130,7 @@ def test_compare_evaluations__refuses_other_clouds() -> None:
 def _run(folder: Path, seed: int, width: int = 8) -> Path:
     backbone = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=width)
     torch.manual_seed(seed)
-    config = PretrainConfig(backbone=backbone, data=DataConfig(points=16), seed=seed)
+    config = PretrainConfig(backbone=backbone, data=DataConfig(reading=ReadConfig(points=16)), seed=seed)
     write_encoder(PointNet(backbone), config, {}, folder)
     return folder
 

@@ -13,10 +13,11 @@ from sklearn.pipeline import make_pipeline
 
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.arrays import ArrayDataset
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import SettingError
 from pointssl.evaluate.embed import embed
 from pointssl.evaluate.embedder import PointEmbedder
-from pointssl.evaluate.features import Reading, encode
+from pointssl.evaluate.features import EncodeConfig, encode
 from pointssl.runs.config import DataConfig, PretrainConfig
 from pointssl.runs.run import load, write_encoder
 from tests.evaluate.doubles import Extent, boxes
@@ -27,13 +28,13 @@ SMALL = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    config = PretrainConfig(backbone=SMALL, data=DataConfig(points=16))
+    config = PretrainConfig(backbone=SMALL, data=DataConfig(reading=ReadConfig(points=16)))
     write_encoder(PointNet(SMALL), config, {}, tmp_path / "run")
     return tmp_path / "run"
 
 
 def _expected(run: Path) -> np.ndarray:
-    return encode(load(run), boxes((3, 2)), Reading(points=16))
+    return encode(load(run), boxes((3, 2)), EncodeConfig(reading=ReadConfig(points=16)))
 
 
 def test_embed__npz(run: Path, tmp_path: Path) -> None:

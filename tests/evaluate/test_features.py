@@ -10,8 +10,9 @@ from torch import nn
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.arrays import ArrayDataset
 from pointssl.data.batches import stack
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.evaluate.features import Reading, encode, encode_cached
+from pointssl.evaluate.features import EncodeConfig, encode, encode_cached
 from pointssl.runs.weights import digest
 from tests.evaluate.doubles import Extent, boxes
 
@@ -20,15 +21,15 @@ SMALL = PointNetConfig(local=(8,), hidden=(8,), pooled_dim=16)
 
 def test_encode__is_the_maximum_by_hand() -> None:
     data = boxes((3, 2))
-    rows = encode(Extent(), data, Reading(points=64, normalise=False))
+    rows = encode(Extent(), data, EncodeConfig(reading=ReadConfig(points=64, normalise=False)))
     clouds = np.stack([data.xyz(i) for i in range(5)])
     np.testing.assert_allclose(rows, np.concatenate([clouds.max(axis=1), -clouds.min(axis=1)], axis=1), rtol=1e-6)
 
 
 def test_encode__does_not_depend_on_the_batch_size_and_keeps_the_mode() -> None:
     data, network = boxes((4, 3)), PointNet(SMALL).train()
-    one = encode(network, data, Reading(points=16, batch_size=1), seed=3)
-    many = encode(network, data, Reading(points=16, batch_size=5), seed=3)
+    one = encode(network, data, EncodeConfig(reading=ReadConfig(points=16), batch_size=1), seed=3)
+    many = encode(network, data, EncodeConfig(reading=ReadConfig(points=16), batch_size=5), seed=3)
     np.testing.assert_allclose(one, many, atol=1e-6)
     assert network.training  # batch norm would have made the sizes differ in training mode
 
@@ -37,14 +38,14 @@ def test_encode__draws_the_points_of_the_seed() -> None:
     data = boxes((4,))
     batch = stack(data, np.arange(4), 8, seed=5)
     expected = Extent()(batch.xyz).pooled.detach().numpy()
-    np.testing.assert_allclose(encode(Extent(), data, Reading(points=8), seed=5), expected)
-    assert not np.allclose(encode(Extent(), data, Reading(points=8), seed=6), expected)
+    np.testing.assert_allclose(encode(Extent(), data, EncodeConfig(reading=ReadConfig(points=8)), seed=5), expected)
+    assert not np.allclose(encode(Extent(), data, EncodeConfig(reading=ReadConfig(points=8)), seed=6), expected)
 
 
 def test_encode__bf16_is_close() -> None:
     data, network = boxes((4, 3)), PointNet(SMALL)
-    exact = encode(network, data, Reading(points=32))
-    rounded = encode(network, data, Reading(points=32, bf16=True))
+    exact = encode(network, data, EncodeConfig(reading=ReadConfig(points=32)))
+    rounded = encode(network, data, EncodeConfig(reading=ReadConfig(points=32), bf16=True))
     np.testing.assert_allclose(rounded, exact, atol=0.05)  # bfloat16 has 8 bits: 2^-8 a product
     assert not np.array_equal(rounded, exact)
 
@@ -52,15 +53,15 @@ def test_encode__bf16_is_close() -> None:
 def test_encode__refuses_nothing_too_few_and_nan() -> None:
     data = boxes((2,))
     with pytest.raises(DataError, match="holds no clouds"):
-        encode(Extent(), ArrayDataset(np.zeros((0, 4, 3), dtype=np.float32), name="void"), Reading())
+        encode(Extent(), ArrayDataset(np.zeros((0, 4, 3), dtype=np.float32), name="void"), EncodeConfig())
     with pytest.raises(SettingError, match="points must be at least 2 for Extent, got 1"):
-        encode(Extent(), data, Reading(points=1))
+        encode(Extent(), data, EncodeConfig(reading=ReadConfig(points=1)))
     with pytest.raises(RunError, match="not finite for 2 of 2 clouds"):
-        encode(Extent(float("nan")), data, Reading(points=4))
+        encode(Extent(float("nan")), data, EncodeConfig(reading=ReadConfig(points=4)))
 
 
 def test_encode_cached__reads_what_the_same_weights_gave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, reading = boxes((3,)), Reading(points=8)
+    data, reading = boxes((3,)), EncodeConfig(reading=ReadConfig(points=8))
     first = encode_cached(Extent(), data, reading, tmp_path)
     monkeypatch.setattr(Extent, "forward", lambda *_: pytest.fail("computed again"))
     np.testing.assert_array_equal(encode_cached(Extent(), data, reading, tmp_path), first)
@@ -68,11 +69,11 @@ def test_encode_cached__reads_what_the_same_weights_gave(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize("change", ["weights", "data", "points", "seed", "repeats"])
 def test_encode_cached__any_change_is_another_file(change: str, tmp_path: Path) -> None:
-    encode_cached(Extent(), boxes((3,)), Reading(points=8), tmp_path)
+    encode_cached(Extent(), boxes((3,)), EncodeConfig(reading=ReadConfig(points=8)), tmp_path)
     encode_cached(
         Extent(2.0 if change == "weights" else 1.0),
         boxes((3,), seed=int(change == "data")),
-        Reading(points=9 if change == "points" else 8, allow_repeats=change == "repeats"),
+        EncodeConfig(reading=ReadConfig(points=9 if change == "points" else 8, allow_repeats=change == "repeats")),
         tmp_path,
         seed=int(change == "seed"),
     )

@@ -14,11 +14,12 @@ from rich.console import Console
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.augment import AugmentConfig
+from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.evaluate import frozen, record, suite
 from pointssl.evaluate.bench import Bench
-from pointssl.evaluate.features import Reading
+from pointssl.evaluate.features import EncodeConfig
 from pointssl.evaluate.few_shot import FewShotConfig
 from pointssl.evaluate.protocols import PROTOCOLS
 from pointssl.evaluate.record import Arm, Evaluation, Predicted, Repeat, Results, Skipped
@@ -30,7 +31,7 @@ from tests.evaluate.doubles import Extent, boxes
 
 TINY = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)
 ONE_EPOCH = PretrainConfig(
-    method=ClassifyConfig(hidden=(8,)), data=DataConfig(batch=8, augment=AugmentConfig(), workers=0), epochs=1.0
+    method=ClassifyConfig(hidden=(8,)), data=DataConfig(batch_size=8, augment=AugmentConfig(), workers=0), epochs=1.0
 )
 
 
@@ -45,7 +46,7 @@ def _bench(cache: Path | None = None, seeds: tuple[int, ...] = (0, 1)) -> Bench:
     return Bench(
         arms=arms,
         splits=open_splits(data),
-        reading=Reading(points=32),
+        encode=EncodeConfig(reading=ReadConfig(points=32)),
         seeds=seeds,
         cache=cache,
         finetune=ONE_EPOCH,
@@ -182,7 +183,7 @@ def test_save__predictions_are_one_line(tmp_path: Path) -> None:
 
 
 def _run(folder: Path) -> Path:
-    config = PretrainConfig(backbone=TINY, data=DataConfig(source="here", points=32))
+    config = PretrainConfig(backbone=TINY, data=DataConfig(source="here", reading=ReadConfig(points=32)))
     torch.manual_seed(0)
     write_encoder(PointNet(TINY), config, {}, folder / "encoder")
     return folder / "encoder"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pointssl.backbones import DGCNN, DGCNNConfig, PointNet, PointNetConfig
 from pointssl.data.arrays import ArrayDataset
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.interpret import InteractConfig, interact, max_pooled, memory, table
 from pointssl.interpret.players import Clouds, gather, given
@@ -18,7 +19,7 @@ from pointssl.ops.games.coalitions import Masking, log_odds, mask
 from tests.interpret import networks
 from tests.interpret.networks import Counting, EncoderAndHead, Planted
 
-SMALL = InteractConfig(clouds=4, regions=5, points=40, device="cpu")
+SMALL = InteractConfig(clouds=4, regions=5, reading=ReadConfig(points=40), device="cpu")
 
 
 def _settings(**change: Any) -> InteractConfig:
@@ -194,7 +195,7 @@ def test_interact__classes_that_are_not_the_datas() -> None:
 
 def test_interact__more_regions_than_points() -> None:
     with pytest.raises(ValueError, match=r"regions must be at most the number of points \(8\), got 9"):
-        InteractConfig(regions=9, points=8)
+        InteractConfig(regions=9, reading=ReadConfig(points=8))
 
 
 def test_interact__more_regions_than_coalitions_can_be_tried_for() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import SettingError
 from pointssl.interpret import InteractConfig, InteractionTable, compare, profile
 from pointssl.interpret.profile import ProfileConfig
@@ -23,7 +24,7 @@ def _table(dividends: list[list[float]], network: str = "a") -> InteractionTable
         data="hand",
         fingerprint="0",
         classes=("x", "y"),
-        settings=InteractConfig(clouds=m, regions=3, points=4),
+        settings=InteractConfig(clouds=m, regions=3, reading=ReadConfig(points=4)),
         index=np.arange(m),
         label=np.zeros(m, dtype=np.int64),
         predicted=np.arange(m) % 2,

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from pointssl.data.open import open_dataset
+from pointssl.data.reading import ReadConfig
 from pointssl.interpret import InteractConfig, interact
 from tests.interpret.networks import EncoderAndHead
 
 
 def test_interact__on_scanned_and_modelled_shapes(shared_data: Path) -> None:
     data = open_dataset(str(shared_data / "psb-shrec12"), "test")
-    settings = InteractConfig(clouds=6, regions=8, points=512, device="cpu")
+    settings = InteractConfig(clouds=6, regions=8, reading=ReadConfig(points=512), device="cpu")
     network = EncoderAndHead(len(data.classes))
     fast = interact({"a": network}, data, settings)["a"]
     slow = interact({"a": network}, data, dataclasses.replace(settings, max_pooled=False))["a"]

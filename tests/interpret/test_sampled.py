@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import RunError
 from pointssl.interpret import InteractConfig, interact
 from pointssl.interpret.sampled import Effort, estimate
@@ -13,7 +14,7 @@ from tests.interpret import networks
 
 def test_estimate__is_within_its_errors_of_the_exact_values() -> None:
     data, network = networks.clouds(), networks.EncoderAndHead()
-    settings = InteractConfig(clouds=3, regions=6, points=40, device="cpu")
+    settings = InteractConfig(clouds=3, regions=6, reading=ReadConfig(points=40), device="cpu")
     exact = interact({"a": network}, data, settings)["a"]
     found = estimate({"a": network}, data, settings, Effort(orders=60, pairs=15, contexts=30))["a"]
     values = shapley(exact.dividends()).numpy()
@@ -31,7 +32,7 @@ def test_estimate__32_regions_by_both_ways() -> None:
     effort = Effort(orders=2, pairs=2, contexts=2)
     found = []
     for quick in (True, False):
-        settings = InteractConfig(clouds=1, regions=32, points=100, device="cpu", max_pooled=quick)
+        settings = InteractConfig(clouds=1, regions=32, reading=ReadConfig(points=100), device="cpu", max_pooled=quick)
         found.append(estimate({"a": network}, data, settings, effort)["a"])
     np.testing.assert_allclose(found[0].shapley, found[1].shapley, atol=1e-5)
     np.testing.assert_allclose(found[0].pair_strength, found[1].pair_strength, atol=1e-5)
@@ -39,7 +40,7 @@ def test_estimate__32_regions_by_both_ways() -> None:
 
 
 def test_estimate__nan_is_told() -> None:
-    settings = InteractConfig(clouds=1, regions=20, points=40, device="cpu")
+    settings = InteractConfig(clouds=1, regions=20, reading=ReadConfig(points=40), device="cpu")
     bad = networks.Counting(lambda xyz: networks.spread(xyz) * (xyz.std(dim=1) / xyz.std(dim=1))[:, :1])
     with pytest.raises(RunError, match="the logits are NaN or infinite"):
         estimate({"a": bad}, networks.clouds(), settings)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import RunError, SettingError
 from pointssl.interpret import InteractConfig, InteractionTable, interact, table
 from tests.interpret import networks
@@ -13,7 +14,7 @@ from tests.interpret import networks
 
 @pytest.fixture(scope="module")
 def made() -> InteractionTable:
-    settings = InteractConfig(clouds=3, regions=4, points=20, device="cpu")
+    settings = InteractConfig(clouds=3, regions=4, reading=ReadConfig(points=20), device="cpu")
     return interact({"tiny": networks.EncoderAndHead()}, networks.clouds(), settings)["tiny"]
 
 

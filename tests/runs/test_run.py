@@ -12,6 +12,7 @@ from pointssl.backbones.adapt import Adapted
 from pointssl.backbones.image import AdaptedImages
 from pointssl.data.cloud import Dataset
 from pointssl.data.open import open_dataset
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import RunError, SettingError
 from pointssl.evaluate.embed import embed
 from pointssl.evaluate.suite import evaluate
@@ -23,7 +24,7 @@ from pointssl.show.run.report import write_report
 from pointssl.train.pretrain import pretrain
 from tests.doubles import tiny_config
 
-CONFIG = tiny_config(data=DataConfig(points=24, batch=4), steps=2)
+CONFIG = tiny_config(data=DataConfig(reading=ReadConfig(points=24), batch_size=4), steps=2)
 
 
 class Foreign(nn.Module):
@@ -74,7 +75,7 @@ def test_run__trained_on_the_training_split_has_not_seen_the_test_clouds(
     clouds: Path, tmp_path: Path, form: str
 ) -> None:
     data: object = {"word": str(clouds), "path": clouds, "pair": (clouds, clouds)}[form]
-    config = tiny_config(data=DataConfig(split="train", points=24, batch=4), steps=1)
+    config = tiny_config(data=DataConfig(reading=ReadConfig(points=24), split="train", batch_size=4), steps=1)
     if form == "pair":
         data = (open_dataset(clouds, "train"), open_dataset(clouds, "test"))
     run = Run.open(pretrain(config, tmp_path / "run", data=data))  # type: ignore[arg-type]

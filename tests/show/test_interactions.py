@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pointssl.data.reading import ReadConfig
 from pointssl.interpret import InteractConfig, InteractionTable, interact
 from pointssl.show.interactions import figures, page
 from tests.interpret import networks
@@ -14,7 +15,7 @@ from tests.interpret import networks
 @pytest.fixture(scope="module")
 def tables() -> list[InteractionTable]:
     made = {name: networks.EncoderAndHead(seed=seed) for seed, name in enumerate(("scratch", "pre & trained"))}
-    settings = InteractConfig(clouds=5, regions=5, points=40, device="cpu")
+    settings = InteractConfig(clouds=5, regions=5, reading=ReadConfig(points=40), device="cpu")
     return list(interact(made, networks.clouds(), settings).values())
 
 

@@ -143,7 +143,7 @@ class _Unlabelled(ToyClouds):
 
 
 def test_look__unlabelled_clouds_go_by_their_number(run: Path) -> None:
-    names = [one.name for one in look(load(run), _Unlabelled(clouds=4), tiny_config().data, 9, 0)]
+    names = [one.name for one in look(load(run), _Unlabelled(clouds=4), tiny_config().data.reading, 9, 0)]
     assert sorted(names) == ["cloud 0", "cloud 1", "cloud 2", "cloud 3"]
 
 
@@ -158,4 +158,4 @@ def test_compare_maps__of_few_unlabelled_clouds(run: Path) -> None:
 
 def test_look__no_clouds(run: Path) -> None:
     with pytest.raises(DataError, match="holds no clouds"):
-        look(load(run), ToyClouds(clouds=0), tiny_config().data, 3, 0)
+        look(load(run), ToyClouds(clouds=0), tiny_config().data.reading, 3, 0)

@@ -34,7 +34,7 @@ def test_strips__of_stored_views_show_their_levels() -> None:
     method = build_method(TINY.method, build_backbone(TINY.backbone))
     assert isinstance(method, MMPoint)
     stored = Pictures(Stored(), np.arange(8), 2)
-    strips = seen_strips(method, SyntheticShapes(8), [0, 3], ["a", "b"], TINY.data, stored, 0)
+    strips = seen_strips(method, SyntheticShapes(8), [0, 3], ["a", "b"], TINY.data.reading, stored, 0)
     assert [one.title for one in strips] == ["a", "b"]
     assert list(strips[0].columns) == ["view 1, level 1", "view 2, level 2"]
     (_, given), (_, seen) = strips[0].rows
@@ -47,7 +47,7 @@ def test_strips__of_crosspoint_are_one_view_drawn_from_the_points() -> None:
     config = CrossPointConfig(image=TINY.method.image, pictures=TINY.method.pictures)
     method = build_method(config, build_backbone(TINY.backbone))
     assert isinstance(method, CrossPoint)
-    [strip] = seen_strips(method, SyntheticShapes(4), [1], ["shape"], TINY.data, None, 0)
+    [strip] = seen_strips(method, SyntheticShapes(4), [1], ["shape"], TINY.data.reading, None, 0)
     assert strip.rows[0][1].shape == (1, 1, 32, 32)
 
 
@@ -55,7 +55,7 @@ def test_strips__of_crosspoint_are_one_view_drawn_from_the_points() -> None:
 def test_report__has_the_views_and_the_bounds(tmp_path: Path, kept: bool) -> None:
     torch.manual_seed(0)
     data = SyntheticShapes(24)
-    config = replace(TINY, steps=4, data=replace(TINY.data, batch=8))
+    config = replace(TINY, steps=4, data=replace(TINY.data, batch_size=8))
     run = pretrain(config, tmp_path / "run", data=data)
     if not kept:
         shutil.rmtree(run / "checkpoints")

@@ -5,6 +5,7 @@ import pytest
 
 from pointssl.data.arrays import ArrayDataset
 from pointssl.data.class_split import class_split
+from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import Splits
 from pointssl.errors import DataError
 from pointssl.interpret import InteractConfig, interact
@@ -14,7 +15,7 @@ from tests.interpret import networks
 
 
 def test_figures__first_row_is_what_a_profile_says() -> None:
-    settings = InteractConfig(clouds=5, regions=5, points=40, device="cpu")
+    settings = InteractConfig(clouds=5, regions=5, reading=ReadConfig(points=40), device="cpu")
     [table] = interact({"tiny": networks.EncoderAndHead()}, networks.clouds(), settings).values()
     expected = profile(table)
     right = np.array([True, True, False, True])

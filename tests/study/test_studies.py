@@ -12,6 +12,7 @@ from pointssl import study
 from pointssl.app import cli
 from pointssl.backbones import PointNetConfig
 from pointssl.data.arrays import ArrayDataset
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import DataError, Interrupted, RunError, SettingError
 from pointssl.interpret import InteractConfig
 from pointssl.interpret.network import check_classes
@@ -49,7 +50,7 @@ def config(**changes: Any) -> study.StudyConfig:
         "recipe": RECIPE,
         "seeds": (0, 1),
         "least_steps": 1,
-        "interact": InteractConfig(clouds=6, regions=5, points=24),
+        "interact": InteractConfig(clouds=6, regions=5, reading=ReadConfig(points=24)),
         "device": "cpu",
     }
     return study.StudyConfig(**(small | changes))
@@ -60,7 +61,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two pre-training runs that differ by the seed, with checkpoints kept."""
     folder = tmp_path_factory.mktemp("runs")
     return [
-        pretrain(tiny_config(**(QUIET | {"seed": seed, "keep": KEEP})), folder / f"pre-{seed}", data=DATA[0])
+        pretrain(
+            tiny_config(**(QUIET | {"seed": seed, "keep_checkpoints_at": KEEP})), folder / f"pre-{seed}", data=DATA[0]
+        )
         for seed in (0, 1)
     ]
 
@@ -107,7 +110,9 @@ def test_pretraining__other_settings_are_other_trainings(done: tuple[Path, study
     other = config(recipe=replace(RECIPE, steps=7))
     assert study.pretraining.cost(DATA, runs, out, other).trainings == 4
     assert study.pretraining.cost(DATA, runs, out, config(), fraction=0.5).trainings == 4
-    more = study.pretraining.cost(DATA, runs, out, config(interact=InteractConfig(clouds=6, regions=4, points=24)))
+    more = study.pretraining.cost(
+        DATA, runs, out, config(interact=InteractConfig(clouds=6, regions=4, reading=ReadConfig(points=24)))
+    )
     assert (more.trainings, more.measurements) == (0, 4)
 
 
@@ -229,7 +234,7 @@ def test_runs__none_twice_or_unfinished(runs: list[Path], tmp_path: Path) -> Non
 
 def test_scaling__a_run_that_kept_nothing_names_the_command(tmp_path: Path) -> None:
     run = pretrain(tiny_config(), tmp_path / "run", data=DATA[0])
-    with pytest.raises(RunError, match=r"kept no checkpoint at 0, 0.5 of .* --keep 0 0.5 1 --out RUN"):
+    with pytest.raises(RunError, match=r"kept no checkpoint at 0, 0.5 of .* --keep-checkpoints-at 0 0.5 1 --out RUN"):
         study.scaling.run(DATA, [run], tmp_path / "out", config(), parts=KEEP, fractions=())
 
 

@@ -12,6 +12,7 @@ import torch
 from pointssl.backbones import DGCNNConfig, PointNetConfig, build_backbone
 from pointssl.backbones.image import ResNetConfig
 from pointssl.data.batches import Batches
+from pointssl.data.reading import ReadConfig
 from pointssl.methods import CrossPointConfig, MMPointConfig, build_method
 from pointssl.methods.pictures import PictureConfig
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
@@ -68,7 +69,7 @@ def train(config: PretrainConfig, clouds: int, runtime: Runtime) -> dict[str, to
 def main(out: Path, clouds: int) -> None:
     """Train every network."""
     optim = OptimConfig(kind="sgd", lr=0.001)
-    data = DataConfig(points=32, batch=clouds)
+    data = DataConfig(reading=ReadConfig(points=32), batch_size=clouds)
     kept: dict[str, torch.Tensor] = {}
     with start("cpu") as runtime:
         for case, config in CASES.items():

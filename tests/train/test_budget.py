@@ -10,6 +10,7 @@ from pointssl.app.pretrain_commands import own_budget
 from pointssl.app.recipes import recipe
 from pointssl.data.batches import Batches
 from pointssl.data.open import open_dataset
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import Interrupted, SettingError
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.runs.layout import read_json
@@ -19,7 +20,7 @@ from pointssl.train.estimate import estimate
 from pointssl.train.pretrain import pretrain
 from tests.doubles import ToyClouds, tiny_config
 
-ENDLESS = DataConfig(source="generated:unions", points=24, batch=4)
+ENDLESS = DataConfig(source="generated:unions", reading=ReadConfig(points=24), batch_size=4)
 
 
 def lines(run: Path) -> list[dict[str, float]]:

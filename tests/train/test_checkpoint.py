@@ -23,7 +23,7 @@ from tests.doubles import ToyClouds, tiny_config
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 6 steps, made once."""
-    return pretrain(tiny_config(keep=(0.0,)), tmp_path_factory.mktemp("made") / "run", data=ToyClouds())
+    return pretrain(tiny_config(keep_checkpoints_at=(0.0,)), tmp_path_factory.mktemp("made") / "run", data=ToyClouds())
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_load_method__has_the_heads(finished: Path) -> None:
 
 
 def test_read_config__from_every_folder(finished: Path) -> None:
-    expected = tiny_config(keep=(0.0,))
+    expected = tiny_config(keep_checkpoints_at=(0.0,))
     for path in (finished, finished / "encoder", finished / "checkpoints" / "step-00000006"):
         assert Run.open(path).config == expected
 

@@ -13,6 +13,7 @@ import torch
 
 from pointssl.backbones import PointNetConfig, build_backbone
 from pointssl.data.arrays import ArrayDataset
+from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import Subset
 from pointssl.errors import DataError, Interrupted, RunError, SettingError, TrainingStopped
 from pointssl.methods import ClassifyConfig
@@ -73,7 +74,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 def test_run__is_scored_on_the_test_clouds(whole: Path) -> None:
     scores = read_scores(whole)
     made = load_classifier(whole)
-    predictions = predict(made, DATA[1], config().data, device="cpu")
+    predictions = predict(made, DATA[1], config().data.reading, device="cpu")
     assert scores.predictions == predictions.tolist()
     assert DATA[1].labels is not None
     assert scores.accuracy == np.mean(predictions == DATA[1].labels)
@@ -149,7 +150,7 @@ def test_resume__refuses_other_data_labels_and_start(whole: Path, pretrained: Pa
 
 
 def test_start__takes_the_encoder_and_the_same_head(pretrained: Path, tmp_path: Path) -> None:
-    kept = config(keep=(0.0,))
+    kept = config(keep_checkpoints_at=(0.0,))
     scratch = train_classifier(kept, tmp_path / "scratch", data=DATA)
     started = train_classifier(kept, tmp_path / "started", data=DATA, init_from=pretrained)
     first, other = state(started, 0), state(scratch, 0)
@@ -265,7 +266,9 @@ def test_settings__that_train_no_classifier(pretrained: Path, whole: Path, tmp_p
     with pytest.raises(SettingError, match="needs the method classify, got ParAE"):
         train_classifier(tiny_config(), tmp_path / "run", data=DATA)
     with pytest.raises(SettingError, match=r"regions must be at most data\.points \(4\), got 5"):
-        train_classifier(config(data=DataConfig(points=4, batch=4)), tmp_path / "run", data=DATA)
+        train_classifier(
+            config(data=DataConfig(reading=ReadConfig(points=4), batch_size=4)), tmp_path / "run", data=DATA
+        )
     with pytest.raises(RunError, match="holds an encoder, no classifier"):
         load_classifier(pretrained)
     with pytest.raises(RunError, match="is no run of `pointssl train`"):
@@ -277,7 +280,7 @@ def test_settings__that_train_no_classifier(pretrained: Path, whole: Path, tmp_p
     broken = load_classifier(whole)
     torch.nn.init.constant_(next(broken.parameters()), float("nan"))
     with pytest.raises(RunError, match="logits are NaN"):
-        predict(broken, DATA[1], config().data, device="cpu")
+        predict(broken, DATA[1], config().data.reading, device="cpu")
 
 
 def test_run__leaves_the_callers_randomness_alone(pretrained: Path, tmp_path: Path) -> None:

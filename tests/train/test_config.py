@@ -18,7 +18,7 @@ FULL = PretrainConfig(
     optim=OptimConfig(kind="sgd", clip=1.5, betas=(0.5, 0.6)),
     steps=12,
     ema=0.99,
-    keep=(0.1, 1.0),
+    keep_checkpoints_at=(0.1, 1.0),
     precision="bf16",
 )
 
@@ -42,7 +42,10 @@ def test_json__settings_left_out_are_the_defaults() -> None:
     ("spoil", "message"),
     [
         (lambda c: c.update(sed=3), r"run: unknown setting 'sed' \(did you mean 'seed'\?\)"),
-        (lambda c: c["data"].update(poinst=3), r"run: data: unknown setting 'poinst' \(did you mean 'points'\?\)"),
+        (
+            lambda c: c["data"]["reading"].update(poinst=3),
+            r"run: data.reading: unknown setting 'poinst' \(did you mean 'points'\?\)",
+        ),
         (
             lambda c: c["data"]["augment"].update(sclae=3),
             r"data.augment: unknown setting 'sclae' \(did you mean 'scale'",
@@ -87,7 +90,7 @@ def test_json__must_be_an_object() -> None:
         ({"minutes": -1.0}, "minutes must be positive"),
         ({"ema": 1.0}, "ema must be between 0 and 1"),
         ({"checkpoint_every": 0}, "checkpoint_every must be at least 1"),
-        ({"keep": (2.0,)}, "keep must be parts of the run"),
+        ({"keep_checkpoints_at": (2.0,)}, "keep_checkpoints_at must be training fractions"),
     ],
 )
 def test_config__refuses_impossible_values(change: dict[str, Any], message: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import DataError
 from pointssl.runs.config import DataConfig, OptimConfig
 from pointssl.train.estimate import duration, estimate
@@ -31,7 +32,7 @@ def test_estimate__counts_by_hand_and_writes_nothing(tmp_path: Path, monkeypatch
 
 
 def test_estimate__sees_the_memory_of_a_step() -> None:
-    config = tiny_config(data=DataConfig(points=3000, batch=16))
+    config = tiny_config(data=DataConfig(reading=ReadConfig(points=3000), batch_size=16))
     found = estimate(config, data=ToyClouds(points=3000), device="cpu", steps=1)
     # Of 48,000 points: logits, their exponentials and gradients are 3 wide, layers 6, 8 and 10, all float32.
     assert found.memory > 48_000 * (6 + 8 + 10) * 4

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from pointssl.data.batches import Batches
+from pointssl.data.reading import ReadConfig
 from pointssl.methods import PretextMethod
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.train import loop
@@ -56,7 +57,7 @@ def _run(method: PretextMethod, config: PretrainConfig, start: int = 0, total: i
 
 
 def _with(batch: int = 4, **optim: Any) -> PretrainConfig:
-    return tiny_config(data=DataConfig(points=24, batch=batch), optim=OptimConfig(**optim))
+    return tiny_config(data=DataConfig(reading=ReadConfig(points=24), batch_size=batch), optim=OptimConfig(**optim))
 
 
 def test_run__one_update_of_sgd_by_hand() -> None:

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from pointssl.backbones import DGCNNConfig, PointNetConfig
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import DataError, DiskFullError, Interrupted, RunError, SettingError
 from pointssl.methods import ParAEConfig
 from pointssl.runs.checkpoint import checkpoints
@@ -224,7 +225,7 @@ def test_resume__of_a_finished_run_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_keep__checkpoints_for_later_studies(tmp_path: Path) -> None:
-    config = tiny_config(keep=(0.0, 0.5), checkpoint_every=1)
+    config = tiny_config(keep_checkpoints_at=(0.0, 0.5), checkpoint_every=1)
     run = pretrain(config, tmp_path / "run", data=ToyClouds())
     assert [path.name for path in checkpoints(run)] == [f"step-0000000{n}" for n in (0, 3, 5, 6)]
 
@@ -281,8 +282,8 @@ def test_refused__too_few_clouds_and_points(tmp_path: Path) -> None:
     _expect(DataError, "toy is empty", tiny_config(), run, ToyClouds(clouds=0))
     few = ToyClouds(points=20)
     _expect(DataError, "cloud 0 of toy has 20 points, fewer than data.points 24", tiny_config(), run, few)
-    single = tiny_config(data=DataConfig(points=24, batch=1))
-    _expect(SettingError, "data.batch must be at least 2", single, run, ToyClouds())
+    single = tiny_config(data=DataConfig(reading=ReadConfig(points=24), batch_size=1))
+    _expect(SettingError, "data.batch_size must be at least 2", single, run, ToyClouds())
 
 
 def test_refused__more_neighbours_than_points(tmp_path: Path) -> None:
@@ -305,14 +306,14 @@ def test_bad_cloud_found_on_the_way__the_steps_before_it_are_kept(tmp_path: Path
             return data.points[index] * (np.nan if len(reads) > 16 + 16 + 12 else 1)
 
     run = tmp_path / "run"
-    config = tiny_config(checkpoint_every=100, data=DataConfig(points=24, batch=4, workers=0))
+    config = tiny_config(checkpoint_every=100, data=DataConfig(reading=ReadConfig(points=24), batch_size=4, workers=0))
     with pytest.raises(DataError, match="NaN or infinite"):
         pretrain(config, run, data=Failing())
     assert [path.name for path in checkpoints(run)] == ["step-00000003"]
 
 
 def test_init_from__the_whole_method_where_the_task_is_the_same(whole: Path, tmp_path: Path) -> None:
-    config = tiny_config(steps=2, keep=(0.0,), optim=OptimConfig(lr=1e-4))
+    config = tiny_config(steps=2, keep_checkpoints_at=(0.0,), optim=OptimConfig(lr=1e-4))
     run = pretrain(config, tmp_path / "run", data=ToyClouds(seed=1), init_from=whole)
     first = read_tensors(run / "checkpoints" / "step-00000000" / "model.safetensors")
     last = read_tensors(whole / "checkpoints" / "step-00000006" / "model.safetensors")
@@ -322,7 +323,7 @@ def test_init_from__the_whole_method_where_the_task_is_the_same(whole: Path, tmp
 
 
 def test_init_from__the_encoder_alone_where_the_task_is_another(whole: Path, tmp_path: Path) -> None:
-    other = tiny_config(steps=2, keep=(0.0,), method=ParAEConfig(components=5, head=(8,)))
+    other = tiny_config(steps=2, keep_checkpoints_at=(0.0,), method=ParAEConfig(components=5, head=(8,)))
     run = pretrain(other, tmp_path / "run", data=ToyClouds(), init_from=whole)
     first = read_tensors(run / "checkpoints" / "step-00000000" / "model.safetensors")
     encoder = read_tensors(whole / "encoder" / "model.safetensors")

@@ -12,6 +12,7 @@ import torch
 from pointssl.backbones import PointNetConfig, build_backbone
 from pointssl.backbones.image import AdaptedImages, ResNetConfig
 from pointssl.data.batches import Batches, Pictures
+from pointssl.data.reading import ReadConfig
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.data.views.config import ViewConfig
 from pointssl.data.views.write import write_views
@@ -45,7 +46,7 @@ def settings(views: Path | None, *, method: Any = None, **changes: Any) -> Pretr
     small: dict[str, Any] = {
         "method": mm_point if method is None else method,
         "backbone": PointNetConfig(local=(6,), hidden=(8,), pooled_dim=10),
-        "data": DataConfig(points=32, batch=4, views=None if views is None else str(views)),
+        "data": DataConfig(reading=ReadConfig(points=32), batch_size=4, views=None if views is None else str(views)),
         "steps": 4,
         "checkpoint_every": 2,
         "log_every": 1,
@@ -120,8 +121,8 @@ def mm(config: PretrainConfig, **changes: Any) -> PretrainConfig:
         (lambda c: mm(c, pictures=PictureConfig(kind="shaded")), SettingError, "holds pictures of kind depth"),
         (lambda c: replace(c, method=ParAEConfig(components=3, head=(4,))), SettingError, "works with clouds alone"),
         (lambda c: mm(c, inter=0.0), SettingError, "works with clouds alone"),
-        (lambda c: replace(c, data=replace(c.data, batch=1)), SettingError, "data.batch must be at least 2"),
-        (lambda c: replace(c, data=replace(c.data, batch=13)), DataError, "12 clouds, fewer than one batch of 13"),
+        (lambda c: replace(c, data=replace(c.data, batch_size=1)), SettingError, "data.batch_size must be at least 2"),
+        (lambda c: replace(c, data=replace(c.data, batch_size=13)), DataError, "12 clouds, fewer than one batch of 13"),
         (lambda c: replace(c, data=replace(c.data, views="nowhere")), DataError, "nowhere does not exist"),
     ],
 )

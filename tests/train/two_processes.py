@@ -12,6 +12,7 @@ from torch import nn
 from pointssl.backbones import Backbone
 from pointssl.data.augment import AugmentConfig
 from pointssl.data.batches import Batches
+from pointssl.data.reading import ReadConfig
 from pointssl.methods import PretextMethod
 from pointssl.runs.config import DataConfig, OptimConfig
 from pointssl.runs.weights import write_tensors
@@ -56,7 +57,9 @@ def main(out: Path, clouds: int) -> None:
     """Train three updates of two batches each."""
     optim = OptimConfig(accumulate=2, clip=0.5)
     augment = AugmentConfig(scale=(0.8, 1.2), jitter=0.01)
-    config = tiny_config(optim=optim, data=DataConfig(points=24, batch=clouds, augment=augment))
+    config = tiny_config(
+        optim=optim, data=DataConfig(reading=ReadConfig(points=24), batch_size=clouds, augment=augment)
+    )
     with start("cpu") as runtime:
         torch.manual_seed(0)
         method = NearOrigin(Apart())

@@ -4,6 +4,7 @@ Heavy modules are imported where they are used: `pointssl recipes` needs no netw
 """
 
 from pathlib import Path
+from typing import Literal
 
 from tyro.conf import Positional
 
@@ -151,7 +152,7 @@ def report(
     out: Path | None = None,
     shapes: int = 6,
     seed: int = 0,
-    up: str = "z",
+    up: Literal["x", "y", "z"] | None = None,
 ) -> None:
     """Write a run's pictures and its page, which opens from the disk without a network.
 
@@ -161,7 +162,7 @@ def report(
         out: folder to write into; the run itself by default.
         shapes: how many clouds are shown in 3D.
         seed: decides which.
-        up: axis of the data that points up: x, y or z.
+        up: axis of the clouds that points up: x, y or z; the data set's own by default.
     """
     from pointssl.show.run.report import write_report
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from tyro.conf import Positional
 
@@ -60,6 +61,7 @@ def pack(
     labels: Path | None = None,
     seed: int = 0,
     columns: str | None = None,
+    up: Literal["x", "y", "z"] | None = None,
 ) -> None:
     """Write many files, or any data set, as one memory-mapped store.
 
@@ -72,6 +74,7 @@ def pack(
         labels: list file with the columns path, label and split.
         seed: decides which points are drawn.
         columns: names of the columns of tables and arrays in their order, such as x,y,z,_,red,green,blue,label.
+        up: axis of the clouds that points up: x, y or z; the data set's own by default, which is y for files.
     """
     from pointssl.data.open import open_dataset
     from pointssl.data.store.pack import pack as pack_clouds
@@ -85,6 +88,7 @@ def pack(
         strict=strict,
         list_file=labels,
         seed=seed,
+        up=up,
         columns=_stated(columns),
     )
     parts = ", ".join(f"{count} {name}" for name, count in summary.splits.items())

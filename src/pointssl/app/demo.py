@@ -53,8 +53,7 @@ def run_demo(data: str | None, out: Path, *, seconds: float, seed: int) -> Path:
         )
     else:
         console.print("the clouds have no labels: pictures only, there is nothing to measure against")
-    # Generated shapes stand on y; which way is up in the user's own is not known, and can be chosen on the page.
-    return write_report(run, out, data=splits[1] if splits else train, up="y" if data is None else "z")
+    return write_report(run, out, data=splits[1] if splits else train)
 
 
 def _packed(data: str, out: Path) -> str:
@@ -84,11 +83,17 @@ def _plan(source: str, split: str, train: Dataset, seconds: float, seed: int) ->
     """Choose as many steps as `seconds` allow on this machine, measured on real ones, and say so."""
     base = recipe("parae-pointnet")
     points = int(min(POINTS, np.min([len(train.xyz(i)) for i in range(len(train))])))
-    shared = replace(base.data, source=source, split=split, points=points, batch=min(base.data.batch, len(train)))
+    shared = replace(
+        base.data,
+        source=source,
+        split=split,
+        reading=replace(base.data.reading, points=points),
+        batch_size=min(base.data.batch_size, len(train)),
+    )
     config = replace(base, data=shared, seed=seed, checkpoint_every=50, log_every=2, monitor_every=50)
     cost = estimate(config, data=train, steps=3)
     steps = max(10, int(seconds / cost.seconds_per_step))
-    epochs = steps * shared.batch / len(train)
+    epochs = steps * shared.batch_size / len(train)
     console.print(
         f"pre-training ParAE on {len(train)} clouds of {points} points: {steps} steps ({epochs:.1f} epochs), about "
         f"{duration(steps * cost.seconds_per_step)}; then evaluation and pictures, about as long again"

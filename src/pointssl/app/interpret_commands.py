@@ -1,7 +1,7 @@
 """The command `pointssl interpret`: which structures do classifiers use, on the same clouds and regions?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from pointssl.data.cloud import Dataset
+    from pointssl.data.reading import ReadConfig
     from pointssl.interpret.config import InteractConfig
 
 
@@ -35,7 +36,7 @@ def interpret(
     batch: int | None = None,
     device: str | None = None,
     parquet: bool = False,
-    up: str = "z",
+    up: Literal["x", "y", "z"] | None = None,
 ) -> None:
     """Measure the interactions of classifiers and write a page that compares them with the first.
 
@@ -59,7 +60,7 @@ def interpret(
         batch: masked clouds per forward pass; by default 128 on a GPU, 16 on a CPU.
         device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
         parquet: also write the tables as parquet.
-        up: axis of the data that points up in pictures: x, y or z.
+        up: axis of the clouds that points up: x, y or z; the data set's own by default.
     """
     from pointssl.data.splits import open_splits
     from pointssl.interpret import table
@@ -68,8 +69,6 @@ def interpret(
     from pointssl.interpret.profile import ProfileConfig
     from pointssl.show.interactions import page
 
-    if up not in ("x", "y", "z"):
-        raise SettingError(f"up must be x, y or z, got {up}")
     networks = load(runs)
     try:
         settings = InteractConfig(
@@ -82,7 +81,7 @@ def interpret(
             seed=seed,
             batch=batch,
             device=device,
-            **own_reading(runs, points),
+            reading=own_reading(runs, points),
         )
         display = ProfileConfig(low=low, high=high)
     except ValueError as error:
@@ -96,6 +95,7 @@ def interpret(
     for name, one in found.items():
         if parquet:
             table.save(one, out / f"{name}.parquet")
+    up = up or settings.reading.up_in(dataset)
     _say(f"page: {page.write(page.study(list(found.values()), display), out, up=up)}")
     _say(f"figures: {out / 'interactions.json'}")
 
@@ -114,22 +114,19 @@ def load(runs: Sequence[Path]) -> dict[str, "nn.Module"]:
     return {name: load_classifier(run) for name, run in zip(names, runs, strict=True)}
 
 
-def own_reading(runs: Sequence[Path], points: int | None) -> dict[str, Any]:
-    """Return how the runs read clouds: `points` (unless given), `normalise` and `allow_repeats`.
+def own_reading(runs: Sequence[Path], points: int | None) -> "ReadConfig":
+    """Return how the runs read clouds, or with `points` points where they are given.
 
     Raises:
         SettingError: runs that differ in it; their values would not be comparable.
     """
     from pointssl.runs.run import Run
 
-    found = []
-    for run in runs:
-        data = Run.open(run).config.data
-        found.append({name: getattr(data, name) for name in ("points", "normalise", "allow_repeats")})
-        if points is not None:
-            found[-1]["points"] = points
+    found = [Run.open(run).reading for run in runs]
+    if points is not None:
+        found = [replace(one, points=points) for one in found]
     if any(one != found[0] for one in found):
-        differ = sorted({one["points"] for one in found})
+        differ = sorted({one.points for one in found})
         what = f"{differ} points per cloud; choose one with --points" if len(differ) > 1 else "other data settings"
         raise SettingError(f"the runs were trained with {what}")
     return found[0]

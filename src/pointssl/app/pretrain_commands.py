@@ -98,7 +98,8 @@ def from_run(base: PretrainConfig, run: str) -> PretrainConfig:
 
     other = Run.open(run).config
     method = other.method if type(other.method) is type(base.method) else base.method
-    return replace(base, method=method, backbone=other.backbone, data=replace(other.data, batch=base.data.batch))
+    data = replace(other.data, batch_size=base.data.batch_size)
+    return replace(base, method=method, backbone=other.backbone, data=data)
 
 
 def own_budget(config: PretrainConfig, words: Sequence[str]) -> PretrainConfig:
@@ -116,7 +117,7 @@ def recipe_table() -> Table:
     for name, config in RECIPES.items():
         method, encoder = (type(part).__name__.removesuffix("Config") for part in (config.method, config.backbone))
         budget = f"{config.epochs:g} epochs" if config.clouds_seen is None else f"{config.clouds_seen:,.0f} clouds"
-        table.add_row(name, method, encoder, f"{config.data.points}", f"{config.data.batch}", budget)
+        table.add_row(name, method, encoder, f"{config.data.reading.points}", f"{config.data.batch_size}", budget)
     return table
 
 

@@ -5,13 +5,14 @@ A comment says what a recipe costs and what it gives; the figures with their spr
 
 from pointssl.backbones import DGCNNConfig, PointNetConfig
 from pointssl.backbones.image import ResNetConfig
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import SettingError, nearest
 from pointssl.methods import ContrastConfig, CrossPointConfig, MMPointConfig, ParAEConfig
 from pointssl.methods.pictures import PictureConfig
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 
 # CrossPoint's published values, which MM-Point's code is a descendant of and which stand in where its paper is silent.
-_CROSSPOINT_DATA = DataConfig(points=2048, batch=20)
+_CROSSPOINT_DATA = DataConfig(reading=ReadConfig(points=2048), batch_size=20)
 _CROSSPOINT_OPTIM = OptimConfig(kind="adam", lr=1e-3, schedule="cosine", weight_decay=1e-6)
 
 RECIPES: dict[str, PretrainConfig] = {
@@ -20,7 +21,7 @@ RECIPES: dict[str, PretrainConfig] = {
     "parae-pointnet": PretrainConfig(
         method=ParAEConfig(components=32),
         backbone=PointNetConfig(),
-        data=DataConfig(points=1024, batch=32),
+        data=DataConfig(reading=ReadConfig(points=1024), batch_size=32),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine"),
         epochs=25.0,
     ),
@@ -29,7 +30,7 @@ RECIPES: dict[str, PretrainConfig] = {
     "parae-pointnet-light": PretrainConfig(
         method=ParAEConfig(components=32, head=(128,)),
         backbone=PointNetConfig(),
-        data=DataConfig(points=1024, batch=32),
+        data=DataConfig(reading=ReadConfig(points=1024), batch_size=32),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine"),
         epochs=6.0,
     ),
@@ -37,7 +38,7 @@ RECIPES: dict[str, PretrainConfig] = {
     "parae-dgcnn": PretrainConfig(
         method=ParAEConfig(components=32, head=(512, 256)),
         backbone=DGCNNConfig(k=20),
-        data=DataConfig(points=1024, batch=32),
+        data=DataConfig(reading=ReadConfig(points=1024), batch_size=32),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine"),
         epochs=25.0,
     ),
@@ -76,14 +77,14 @@ RECIPES: dict[str, PretrainConfig] = {
     "contrast-pointnet": PretrainConfig(
         method=ContrastConfig(),
         backbone=PointNetConfig(),
-        data=DataConfig(source="generated:unions", points=512, batch=64),
+        data=DataConfig(source="generated:unions", reading=ReadConfig(points=512), batch_size=64),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine"),
         clouds_seen=1.4e6,
     ),
     "contrast-dgcnn": PretrainConfig(
         method=ContrastConfig(),
         backbone=DGCNNConfig(k=20, pooling="max_mean"),
-        data=DataConfig(source="generated:unions", points=512, batch=64),
+        data=DataConfig(source="generated:unions", reading=ReadConfig(points=512), batch_size=64),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine"),
         clouds_seen=1.4e6,
     ),
@@ -98,7 +99,7 @@ RECIPES: dict[str, PretrainConfig] = {
             pictures=PictureConfig(kind="depth", size=32),
         ),
         backbone=PointNetConfig(local=(32,), hidden=(64,), pooled_dim=128),
-        data=DataConfig(points=256, batch=16),
+        data=DataConfig(reading=ReadConfig(points=256), batch_size=16),
         optim=OptimConfig(kind="adam", lr=3e-3, schedule="cosine"),
         epochs=5.0,
         checkpoint_every=10,
@@ -109,7 +110,7 @@ RECIPES: dict[str, PretrainConfig] = {
     "parae-tiny": PretrainConfig(
         method=ParAEConfig(components=8, head=(64, 32)),
         backbone=PointNetConfig(local=(32,), hidden=(64,), pooled_dim=128),
-        data=DataConfig(points=256, batch=16),
+        data=DataConfig(reading=ReadConfig(points=256), batch_size=16),
         optim=OptimConfig(kind="adam", lr=3e-3, schedule="cosine"),
         epochs=5.0,
         checkpoint_every=10,

@@ -75,12 +75,14 @@ class Common:
             if self.epochs is not None:
                 recipe = replace(recipe, epochs=self.epochs, steps=None)
             if self.points is not None:
-                recipe = replace(recipe, data=replace(recipe.data, points=self.points))
+                recipe = replace(
+                    recipe, data=replace(recipe.data, reading=replace(recipe.data.reading, points=self.points))
+                )
             return StudyConfig(
                 recipe=recipe,
                 seeds=self.seeds,
                 least_steps=self.least_steps,
-                interact=InteractConfig(clouds=self.clouds, regions=self.regions, points=recipe.data.points),
+                interact=InteractConfig(clouds=self.clouds, regions=self.regions, reading=recipe.data.reading),
                 display=ProfileConfig(low=self.low, high=self.high),
                 device=self.device,
             )
@@ -115,7 +117,8 @@ def scaling(
 ) -> None:
     """Do interactions move on with more pre-training and with more labels?
 
-    Fine-tunes checkpoints along pre-training (runs made with `--keep 0 0.2 0.4 0.6 0.8 1`), and the finished run beside
+    Fine-tunes checkpoints along pre-training (runs made with
+    `--keep-checkpoints-at 0 0.2 0.4 0.6 0.8 1`), and the finished run beside
     scratch on more and more labels. A stop in between costs little: the same command goes on.
 
     Args:

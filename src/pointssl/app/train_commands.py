@@ -101,12 +101,7 @@ def from_run(recipe: PretrainConfig, run: str) -> PretrainConfig:
     from pointssl.runs.run import Run
 
     other = Run.open(run).config
-    data = replace(
-        recipe.data,
-        points=other.data.points,
-        normalise=other.data.normalise,
-        allow_repeats=other.data.allow_repeats,
-    )
+    data = replace(recipe.data, reading=other.data.reading)
     return replace(recipe, backbone=other.backbone, data=data)
 
 
@@ -119,7 +114,7 @@ def recipe_table() -> Table:
             name,
             "classes + interaction" if with_loss else "classes",
             type(config.backbone).__name__.removesuffix("Config"),
-            *(f"{value:g}" for value in (config.data.points, config.data.batch, config.epochs)),
+            *(f"{value:g}" for value in (config.data.reading.points, config.data.batch_size, config.epochs)),
         )
     return table
 

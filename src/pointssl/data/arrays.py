@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int64, Shaped
 from numpy.typing import NDArray
 
-from pointssl.data.cloud import Cloud, Labels, Points
+from pointssl.data.cloud import Cloud, Labels, Points, Up
 from pointssl.data.files.cloud import as_part, settle, told
 
 
@@ -39,6 +39,7 @@ class ArrayDataset:
         origin: str = "",
         rows: Int64[np.ndarray, " b"] | None = None,
         scale: float = 1.0,
+        up: Up = "y",
     ) -> None:
         channels = channels or {}
         for key, channel in channels.items():
@@ -59,6 +60,7 @@ class ArrayDataset:
         self._labels = None if labels is None else as_part(np.asarray(labels)).astype(np.int64)
         self._names = None if names is None else [str(n) for n in names]
         self._rows = np.arange(len(offsets) - 1) if rows is None else rows
+        self.up: Up = up
         self._check_labels()
 
     def _check_labels(self) -> None:

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pointssl.data.cloud import Up
 from pointssl.ops.batch_rng import Draws
 
 
@@ -30,8 +31,8 @@ class AugmentConfig:
     """Largest shift along each axis, in cloud radii."""
     rotation: Literal["none", "up", "full"] = "none"
     """Rotate about the up axis by any angle, or by any rotation at all."""
-    up: Literal["x", "y", "z"] = "y"
-    """Which axis points up in the data."""
+    up: Up | None = None
+    """Axis of the clouds that points up; the data set's own when not given."""
     jitter: float = 0.0
     """Standard deviation of the noise on every coordinate, in cloud radii."""
     jitter_clip: float = 0.05
@@ -72,7 +73,7 @@ def augment(xyz: Float[Tensor, "b n 3"], config: AugmentConfig, draws: Draws) ->
     if config.crop:
         xyz = crop(xyz, config.crop, draws)
     if config.rotation != "none":
-        turn = rotations(draws) if config.rotation == "full" else turns(draws, config.up)
+        turn = rotations(draws) if config.rotation == "full" else turns(draws, config.up or "y")
         xyz = xyz @ turn.mT
     if config.scale is not None:
         xyz = xyz * _between(draws.uniform(1, 1), config.scale)
@@ -90,7 +91,7 @@ def augment(xyz: Float[Tensor, "b n 3"], config: AugmentConfig, draws: Draws) ->
     return xyz
 
 
-def turns(draws: Draws, up: Literal["x", "y", "z"]) -> Float[Tensor, "b 3 3"]:
+def turns(draws: Draws, up: Up) -> Float[Tensor, "b 3 3"]:
     """Return rotations by any angle about one axis."""
     angle = draws.uniform() * 2 * math.pi
     a, b = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[up]

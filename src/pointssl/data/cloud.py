@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped, UInt8
 
 Points = Float32[np.ndarray, "n 3"]
 Channel = Shaped[np.ndarray, "n c"]
+Up = Literal["x", "y", "z"]
 Labels = Int64[np.ndarray, " m"]
 
 LARGEST = 1e18
@@ -70,6 +71,20 @@ class Dataset(Protocol):
 
     def xyz(self, index: int) -> Points:
         """Return the coordinates alone, as cheaply as the storage allows; all stored points, stored order."""
+
+
+@runtime_checkable
+class Oriented(Protocol):
+    """A data set that knows how its clouds stand."""
+
+    @property
+    def up(self) -> Up:
+        """Axis that points up in all of its clouds."""
+
+
+def up_of(dataset: Dataset) -> Up:
+    """Return which axis of a data set's clouds points up; y, as in most sets of shapes, where it does not say."""
+    return dataset.up if isinstance(dataset, Oriented) else "y"
 
 
 @runtime_checkable

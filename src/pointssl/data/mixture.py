@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from pointssl.data.batches import subsets
-from pointssl.data.cloud import Cloud, Dataset, Points
+from pointssl.data.cloud import Cloud, Dataset, Points, Up, up_of
 from pointssl.data.endless import Sampled, no_end, size_of
 from pointssl.errors import DataError, SettingError
 from pointssl.ops.counter_random import seed_of
@@ -63,6 +63,15 @@ class Mixture:
         # Of what the sources before it left over, each takes this part: whole numbers, so that no rounding adds up.
         self._parts = [weight / sum(weights[i:]) for i, weight in enumerate(weights)]
         self._seed, self.name = seed, name
+
+    @property
+    def up(self) -> Up:
+        """Axis that points up in all sources; raises `SettingError` where they do not agree."""
+        ups = {up_of(dataset) for dataset in self._sources}
+        if len(ups) > 1:
+            told = ", ".join(f"{dataset.name} on {up_of(dataset)}" for dataset in self._sources)
+            raise SettingError(f"the sources of {self.name} do not stand alike ({told}); pack them with one up")
+        return ups.pop()
 
     @property
     def fingerprint(self) -> str:

@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Int, Int64
 
-from pointssl.data.cloud import Cloud, Dataset, Labels, Points
+from pointssl.data.cloud import Cloud, Dataset, Labels, Points, Up, up_of
 from pointssl.data.endless import Sampled, is_endless, no_end
 from pointssl.data.open import Data, open_dataset, splits_of
 from pointssl.errors import DataError
@@ -32,6 +32,11 @@ class Subset:
     ) -> None:
         self._whole, self._index, self._name = whole, index, name
         self._labels, self._classes = labels, classes
+
+    @property
+    def up(self) -> Up:
+        """Axis that points up, as in the whole set."""
+        return up_of(self._whole)
 
     @property
     def whole(self) -> Dataset:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pointssl.backbones import BackboneConfig
 from pointssl.backbones.base import Backbone
 from pointssl.data.splits import Splits
-from pointssl.evaluate.features import Reading, Table, encode_cached
+from pointssl.evaluate.features import EncodeConfig, Table, encode_cached
 from pointssl.evaluate.few_shot import FewShotConfig
 from pointssl.evaluate.record import Arm
 from pointssl.runs.config import PretrainConfig
@@ -25,7 +25,7 @@ class Bench:
     arms: Mapping[Arm, Callable[[int], Backbone]]
     """Encoder of an arm for a seed; the pre-trained one is the same for all."""
     splits: Splits
-    reading: Reading
+    encode: EncodeConfig
     seeds: tuple[int, ...] = (0, 1, 2)
     """Each decides which stored points are seen, how the clouds fall into folds, and the untrained weights."""
     cache: Path | None = None
@@ -50,7 +50,9 @@ class Bench:
     def features(self, arm: Arm, seed: int, part: str, points: int | None = None) -> Table:
         """Return the frozen features of the `train` or `test` part."""
         dataset = self.splits.train if part == "train" else self.splits.test
-        reading = self.reading if points is None else replace(self.reading, points=points)
+        config = (
+            self.encode if points is None else replace(self.encode, reading=replace(self.encode.reading, points=points))
+        )
         folder = None if self.cache is None else self.cache / "features"
         title = f"{arm} features, {part}, seed {seed}"
-        return encode_cached(self.arms[arm](seed), dataset, reading, folder, seed=seed, title=title)
+        return encode_cached(self.arms[arm](seed), dataset, config, folder, seed=seed, title=title)

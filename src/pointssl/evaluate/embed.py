@@ -1,7 +1,7 @@
 """Write the feature of every cloud of a data set to a file that other programs read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from pointssl import files
 from pointssl.backbones import Backbone
 from pointssl.data.open import Data, open_dataset
 from pointssl.errors import SettingError, nearest
-from pointssl.evaluate.features import Reading, encode
+from pointssl.evaluate.features import EncodeConfig, encode
 from pointssl.runs.run import Run
 
 FORMATS = (".parquet", ".npz", ".csv")
@@ -49,17 +49,10 @@ def embed(
     path = Path(out)
     check_format(path)
     opened = Run.open(run, backbone=backbone)
-    config = opened.config.data
     dataset = open_dataset(data, split)
-    reading = Reading(
-        points=config.points if points is None else points,
-        normalise=config.normalise,
-        allow_repeats=config.allow_repeats,
-        batch_size=batch_size,
-        device=device,
-        bf16=bf16,
-    )
-    features = encode(opened.encoder(), dataset, reading, seed=seed, title=f"features of {dataset.name}")
+    reading = opened.reading if points is None else replace(opened.reading, points=points)
+    config = EncodeConfig(reading=reading, batch_size=batch_size, device=device, bf16=bf16)
+    features = encode(opened.encoder(), dataset, config, seed=seed, title=f"features of {dataset.name}")
     found = Embeddings(
         names=tuple(dataset[i].name for i in range(len(dataset))),
         labels=dataset.labels,

@@ -16,7 +16,8 @@ from pointssl.backbones.base import Backbone
 from pointssl.data.arrays import ArrayDataset
 from pointssl.data.files.cloud import settle
 from pointssl.data.files.columns import require_rows
-from pointssl.evaluate.features import Reading, encode
+from pointssl.data.reading import ReadConfig
+from pointssl.evaluate.features import EncodeConfig, encode
 from pointssl.runs.run import Run
 
 
@@ -52,7 +53,7 @@ class PointEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.backbone_, stored = self.run, 1024
         else:
             run = Run.open(self.run)
-            self.backbone_, stored = run.encoder(), run.config.data.points
+            self.backbone_, stored = run.encoder(), run.config.data.reading.points
         self.points_ = self.points or stored
         self.n_features_out_ = self.backbone_.pooled_dim
         return self
@@ -62,8 +63,9 @@ class PointEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "backbone_")
         clouds = as_clouds(X)
         chosen = np.stack([_drawn(cloud, self.points_, self.seed) for cloud in clouds])
-        reading = Reading(points=self.points_, normalise=self.normalise, batch_size=self.batch_size, device=self.device)
-        return encode(self.backbone_, ArrayDataset(chosen, name="clouds"), reading, title="embedding")
+        reading = ReadConfig(points=self.points_, normalise=self.normalise)
+        config = EncodeConfig(reading=reading, batch_size=self.batch_size, device=self.device)
+        return encode(self.backbone_, ArrayDataset(chosen, name="clouds"), config, title="embedding")
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
         """Return `pointembedder0`, `pointembedder1`, ..., as scikit-learn names new columns."""

@@ -1,35 +1,30 @@
 """Frozen features: what an encoder says of every cloud of a data set, computed once and kept on disk."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 
 from pointssl import files, progress
 from pointssl.backbones.base import Backbone
-from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.runs.device import choose_device
 from pointssl.runs.weights import digest
-from pointssl.types import CloudBatch
 
 Table = Float32[np.ndarray, "m d"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """How clouds are read, and where and how precisely the network runs."""
+class EncodeConfig:
+    """How clouds are encoded: how they are read, and where and how precisely the network runs."""
 
-    points: int = 1024
-    """Points per cloud, drawn from the stored ones by the seed."""
-    normalise: bool = True
-    """Centre every cloud to its mean and scale it to the unit sphere."""
-    allow_repeats: bool = False
-    """Use points of a cloud twice where it has fewer than asked for, instead of stopping."""
+    reading: ReadConfig = field(default_factory=ReadConfig)
+    """How clouds are read, their points drawn by the seed."""
     batch_size: int | None = None
     """Clouds per forward pass; when not given 64 on a GPU, and 4 on a CPU, whose cache then holds the activations."""
     device: str | None = None
@@ -38,19 +33,14 @@ class Reading:
     """Run the network's products in bfloat16."""
 
     def __post_init__(self) -> None:
-        for name, value in (("points", self.points), ("batch_size", self.batch_size)):
-            if value is not None and value < 1:
-                raise SettingError(f"{name} must be at least 1, got {value}")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise SettingError(f"batch_size must be at least 1, got {self.batch_size}")
         choose_device(self.device)  # told before the work, also where all features are kept already
 
     @property
-    def clouds(self) -> int:
+    def clouds_at_once(self) -> int:
         """Clouds per forward pass."""
         return self.batch_size or (4 if choose_device(self.device).type == "cpu" else 64)
-
-    def batch(self, dataset: Dataset, index: Int64[np.ndarray, " b"], seed: int) -> CloudBatch:
-        """Return some clouds of a data set as these settings want them, on the CPU."""
-        return stack(dataset, index, self.points, seed=seed, normalise=self.normalise, allow_repeats=self.allow_repeats)
 
     def autocast(self) -> torch.autocast:
         """Return the context that the network runs in."""
@@ -58,25 +48,28 @@ class Reading:
 
 
 @torch.no_grad()
-def encode(backbone: Backbone, dataset: Dataset, reading: Reading, *, seed: int = 0, title: str = "features") -> Table:
+def encode(
+    backbone: Backbone, dataset: Dataset, config: EncodeConfig, *, seed: int = 0, title: str = "features"
+) -> Table:
     """Return the pooled feature of every cloud: evaluation mode, no augmentation, points drawn by `seed`.
 
     Raises `DataError` for no clouds, `SettingError` for too few points, `RunError` when the features are not finite.
     """
     if len(dataset) == 0:
         raise DataError(f"{dataset.name} holds no clouds; there is nothing to encode")
+    reading = config.reading
     if reading.points < backbone.min_points:
         name = type(backbone).__name__
         raise SettingError(f"points must be at least {backbone.min_points} for {name}, got {reading.points}")
     was_training = backbone.training
-    device = choose_device(reading.device)
+    device = choose_device(config.device)
     backbone.to(device).eval()
     rows = np.empty((len(dataset), backbone.pooled_dim), dtype=np.float32)
     try:
-        with progress.bar(title, len(dataset)) as line, reading.autocast():
-            for start in range(0, len(dataset), reading.clouds):
-                chosen = np.arange(start, min(start + reading.clouds, len(dataset)))
-                batch = reading.batch(dataset, chosen, seed).to(device)
+        with progress.bar(title, len(dataset)) as line, config.autocast():
+            for start in range(0, len(dataset), config.clouds_at_once):
+                chosen = np.arange(start, min(start + config.clouds_at_once, len(dataset)))
+                batch = config.reading.batch(dataset, chosen, seed=seed).to(device)
                 rows[chosen] = backbone(batch.xyz).pooled.float().cpu().numpy()
                 line.advance(len(chosen))
     finally:
@@ -90,7 +83,7 @@ def encode(backbone: Backbone, dataset: Dataset, reading: Reading, *, seed: int 
 def encode_cached(
     backbone: Backbone,
     dataset: Dataset,
-    reading: Reading,
+    config: EncodeConfig,
     folder: Path | None,
     *,
     seed: int = 0,
@@ -98,14 +91,15 @@ def encode_cached(
 ) -> Table:
     """Return `encode(...)`, from `folder` when the same weights have seen the same points before."""
     if folder is None:
-        return encode(backbone, dataset, reading, seed=seed, title=title)
-    seen = (reading.points, reading.normalise, reading.allow_repeats, reading.bf16, seed)
+        return encode(backbone, dataset, config, seed=seed, title=title)
+    reading = config.reading
+    seen = (reading.points, reading.normalise, reading.allow_repeats, config.bf16, seed)
     path = folder / f"{hash_of(digest(backbone), dataset.fingerprint, *seen)}.npy"
     if path.is_file():
         kept: Table = np.load(path, allow_pickle=False)
         if kept.shape == (len(dataset), backbone.pooled_dim):
             return kept
-    rows = encode(backbone, dataset, reading, seed=seed, title=title)
+    rows = encode(backbone, dataset, config, seed=seed, title=title)
     with files.atomic_file(path) as partial, partial.open("wb") as handle:
         np.save(handle, rows, allow_pickle=False)
     return rows

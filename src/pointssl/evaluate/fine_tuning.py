@@ -91,20 +91,18 @@ def rule(recipe: PretrainConfig) -> str:
     smoothing = getattr(recipe.method, "label_smoothing", 0.0)
     return (
         f"fine-tuned, last of {epochs}, {o.kind} {o.lr:g}, decay {o.weight_decay:g}, {o.schedule}{warmup}{clip}, "
-        f"batch {recipe.data.batch}, label smoothing {smoothing:g}"
+        f"batch {recipe.data.batch_size}, label smoothing {smoothing:g}"
     )
 
 
 def settings(bench: Bench, recipe: PretrainConfig, learned_from: int, seed: int) -> PretrainConfig:
     """Return the recipe with the encoder of the arms, clouds read as everywhere in this evaluation, and the seed."""
-    reading = bench.reading
-    data = replace(recipe.data, points=reading.points, normalise=reading.normalise, allow_repeats=reading.allow_repeats)
     config = replace(
         recipe,
         backbone=bench.backbone or recipe.backbone,
-        data=data,
+        data=replace(recipe.data, reading=bench.encode.reading),
         seed=seed,
-        precision="bf16" if reading.bf16 else recipe.precision,
+        precision="bf16" if bench.encode.bf16 else recipe.precision,
     )
     return fit_batch(config, learned_from)
 
@@ -141,7 +139,7 @@ def _scores(
                 backbone=encoder,
                 score_epochs=bench.score_epochs,
                 resume=layout.is_begun(run),
-                device=bench.reading.device,
+                device=bench.encode.device,
             )
         except Interrupted as error:
             stopped = str(error).split(",")[0]

@@ -86,7 +86,7 @@ def few_shot_a(bench: Bench) -> Results:
                 results.append(Skipped(protocol=name, reason=str(error)))
                 continue
             small = few_shot.left_out(labels, None, shot, config.queries, bench.splits.train.classes)
-            read = f"{points or bench.reading.points} points"
+            read = f"{points or bench.encode.reading.points} points"
             rule = f"protocol A: frozen, {read}, standardised on the support, SVC C = {few_shot.C:g}{small}"
             for arm in bench.arms:
                 repeats = []

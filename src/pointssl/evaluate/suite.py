@@ -10,7 +10,7 @@ from pointssl.data.splits import Splits, holds_test_clouds, open_splits
 from pointssl.errors import SettingError
 from pointssl.evaluate import record
 from pointssl.evaluate.bench import FRACTIONS, SUBSETS, Bench
-from pointssl.evaluate.features import Reading
+from pointssl.evaluate.features import EncodeConfig
 from pointssl.evaluate.few_shot import FewShotConfig
 from pointssl.evaluate.probe import PROBES
 from pointssl.evaluate.protocols import DEFAULT, Protocol, chosen
@@ -52,20 +52,14 @@ def evaluate(
     folder = out or opened.evaluation_folder
     config = opened.config
     pretrained = opened.encoder()
-    reading = Reading(
-        points=config.data.points if points is None else points,
-        normalise=config.data.normalise,
-        allow_repeats=config.data.allow_repeats,
-        batch_size=batch_size,
-        device=device,
-        bf16=bf16,
-    )
+    reading = opened.reading if points is None else replace(opened.reading, points=points)
+    encode = EncodeConfig(reading=reading, batch_size=batch_size, device=device, bf16=bf16)
     asked = chosen(protocols)
     splits = open_splits(data)
     bench = Bench(
         arms={"pretrained": lambda _: pretrained, "untrained": opened.untrained},
         splits=splits,
-        reading=reading,
+        encode=encode,
         seeds=_seeds(seeds),
         cache=folder,
         backbone=config.backbone,
@@ -136,9 +130,9 @@ def conditions(splits: Splits, bench: Bench) -> Conditions:
         test_fingerprint=splits.test.fingerprint,
         split=splits.origin,
         classes=splits.train.classes,
-        points=bench.reading.points,
+        points=bench.encode.reading.points,
         seeds=bench.seeds,
-        bf16=bench.reading.bf16,
+        bf16=bench.encode.bf16,
     )
 
 

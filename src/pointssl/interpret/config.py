@@ -1,8 +1,9 @@
 """The settings of a measurement of interactions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from pointssl.data.reading import ReadConfig
 from pointssl.ops.games.coalitions import Masking, Score
 from pointssl.runs.device import choose_device
 
@@ -20,12 +21,8 @@ class InteractConfig:
     """Regions of a cloud, the players; all 2^regions coalitions are tried up to 16."""
     players: Literal["farthest", "parts"] = "farthest"
     """`farthest` cuts regions around points that lie far apart, `parts` takes the data's own part labels."""
-    points: int = 1024
-    """Points per cloud, drawn from the stored ones by the seed."""
-    normalise: bool = True
-    """Centre every cloud to its mean and scale it to the unit sphere."""
-    allow_repeats: bool = False
-    """Use points of a cloud twice where it has fewer than asked for, instead of stopping."""
+    reading: ReadConfig = field(default_factory=ReadConfig)
+    """How clouds are read, their points drawn by the seed."""
     masking: Masking = "mean"
     """Where the points of absent regions go: the cloud's mean, the nearest kept point, or kept points again."""
     score: Score = "log_odds"
@@ -43,14 +40,14 @@ class InteractConfig:
 
     def __post_init__(self) -> None:
         choose_device(self.device)  # told before the work
-        for name, value in (("clouds", self.clouds), ("points", self.points), ("batch", self.batch)):
+        for name, value in (("clouds", self.clouds), ("batch", self.batch)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.regions < 2:
             raise ValueError(f"regions must be at least 2, got {self.regions}")
-        if self.players == "farthest" and self.regions > self.points:
+        if self.players == "farthest" and self.regions > self.reading.points:
             raise ValueError(
-                f"regions must be at most the number of points ({self.points}), got {self.regions}; "
+                f"regions must be at most the number of points ({self.reading.points}), got {self.regions}; "
                 "take fewer regions or more points"
             )
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from pointssl.data.batches import shuffled, stack
+from pointssl.data.batches import shuffled
 from pointssl.data.cloud import Dataset
 from pointssl.errors import DataError, SettingError
 from pointssl.interpret.config import InteractConfig
@@ -48,14 +48,7 @@ def gather(dataset: Dataset, config: InteractConfig) -> Clouds:
     if labels is None:
         raise DataError(f"{dataset.name} has no labels; sort the files into one folder per class, or give a list file")
     index = choose(labels, config.clouds, config.seed)
-    batch = stack(
-        dataset,
-        index,
-        config.points,
-        seed=config.seed,
-        normalise=config.normalise,
-        allow_repeats=config.allow_repeats,
-    )
+    batch = config.reading.batch(dataset, index, seed=config.seed)
     xyz = batch.xyz.numpy()
     if config.players == "parts":
         region = np.stack([_parts(dataset, int(place), config) for place in index])
@@ -90,7 +83,7 @@ def _parts(dataset: Dataset, place: int, config: InteractConfig) -> Int64[np.nda
         raise DataError(f"cloud {place} of {dataset.name} has no part labels; take players = farthest")
     size = len(cloud.points)
     order = shuffled(config.seed, np.array([place]), size)[0]
-    part = cloud.channels["part"][order[np.arange(config.points) % size], 0]
+    part = cloud.channels["part"][order[np.arange(config.reading.points) % size], 0]
     names, region = np.unique(part, return_inverse=True)
     if len(names) > config.regions:
         raise SettingError(

@@ -1,12 +1,12 @@
 """The pictures that methods contrast clouds with: those that the batch brings, or drawn from its points on the spot."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pointssl.data.cloud import Up
 from pointssl.data.views.augment import CHANNELS, Kind
 from pointssl.ops.batch_rng import Draws
 from pointssl.ops.render.splat import render_clouds
@@ -21,8 +21,8 @@ class PictureConfig:
     """color, shaded, depth or normal; pictures from the disk must be of this kind, drawn ones cannot be color."""
     size: int = 64
     """Pixels along a side of drawn pictures; those from the disk keep their size."""
-    up: Literal["x", "y", "z"] = "y"
-    """Which axis of the clouds points up in drawn pictures."""
+    up: Up | None = None
+    """Axis of the clouds that points up; the data set's own when not given."""
     elevation: tuple[float, float] = (15.0, 45.0)
     """Range of the cameras' heights over the horizon, in degrees; around the up axis they stand anywhere."""
     distance: float = 2.0
@@ -51,7 +51,7 @@ def pictures(batch: CloudBatch, count: int, config: PictureConfig, draws: Draws)
             config.size,
             draws,
             channels=config.kind,
-            up=config.up,
+            up=config.up or "y",
             elevation=config.elevation,
             distance=config.distance,
         )

@@ -5,10 +5,13 @@ a misspelt setting must never be silently the default.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from tyro.conf import arg
 
 from pointssl.backbones import BackboneConfig, PointNetConfig
 from pointssl.data.augment import AugmentConfig
+from pointssl.data.reading import ReadConfig
 from pointssl.methods import MethodConfig, ParAEConfig
 
 
@@ -21,23 +24,19 @@ class DataConfig:
     where the clouds were passed as an object."""
     split: str = "all"
     """Which part of the data set: all, or one of its splits, such as train."""
-    points: int = 1024
-    """Points per cloud, drawn afresh from the stored ones every epoch."""
-    batch: int = 32
+    reading: Annotated[ReadConfig, arg(name="")] = field(default_factory=ReadConfig)
+    """How clouds are read; their points are drawn afresh every epoch."""
+    batch_size: int = 32
     """Clouds per step and process."""
-    normalise: bool = True
-    """Centre every cloud to its mean and scale it to the unit sphere."""
     views: str | None = None
     """Rendered views of the same objects (`pointssl data views`), for methods that use them; None draws the points."""
-    allow_repeats: bool = False
-    """Use points of a cloud twice where it has fewer than asked for, instead of stopping."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Random changes of the clouds."""
     workers: int = 1
     """Threads that prepare batches while the network trains; 0 prepares them in between."""
 
     def __post_init__(self) -> None:
-        for name, value, least in (("points", self.points, 1), ("batch", self.batch, 1), ("workers", self.workers, 0)):
+        for name, value, least in (("batch_size", self.batch_size, 1), ("workers", self.workers, 0)):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
 
@@ -142,13 +141,13 @@ class PretrainConfig:
     """Memory of a running average of the weights, such as 0.999, which then becomes the encoder; none without."""
     checkpoint_every: int = 500
     """Steps between two checkpoints; the last two are kept."""
-    keep: tuple[float, ...] = ()
-    """Parts of the run (0 start, 1 end) whose checkpoints are kept for later studies."""
+    keep_checkpoints_at: tuple[float, ...] = ()
+    """Training fractions (0 start, 1 end) at which a checkpoint is kept for later studies."""
     log_every: int = 10
     """Steps between two lines of the metrics."""
     monitor_every: int = 200
     """Steps between two looks at the spread of the pooled feature; 0 never looks."""
-    divergence: float = 20.0
+    divergence_threshold: float = 20.0
     """Stop when the smoothed loss lies this many early spreads above the early loss; 0 never stops."""
 
     def __post_init__(self) -> None:
@@ -167,12 +166,12 @@ class PretrainConfig:
             ("checkpoint_every", self.checkpoint_every, 1),
             ("log_every", self.log_every, 1),
             ("monitor_every", self.monitor_every, 0),
-            ("divergence", self.divergence, 0),
+            ("divergence_threshold", self.divergence_threshold, 0),
         ):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
-        if not all(0 <= part <= 1 for part in self.keep):
-            raise ValueError(f"keep must be parts of the run, 0 to 1, got {self.keep}")
+        if not all(0 <= part <= 1 for part in self.keep_checkpoints_at):
+            raise ValueError(f"keep_checkpoints_at must be training fractions, 0 to 1, got {self.keep_checkpoints_at}")
 
     def total_steps(self, steps_per_epoch: int, clouds_per_step: int) -> int:
         """Return the number of updates of the whole run, given the batches of one epoch and the clouds of one batch.

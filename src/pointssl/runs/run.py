@@ -7,7 +7,7 @@ The record says what was trained on; the settings only say how to open it again.
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -16,6 +16,7 @@ import torch
 
 from pointssl.backbones import Backbone, build_backbone
 from pointssl.backbones.redraw import copied, redrawn
+from pointssl.data.reading import ReadConfig, oriented
 from pointssl.errors import RunError, SettingError
 from pointssl.files import atomic_folder, write_json
 from pointssl.methods import SUPERVISED, Classify, PretextMethod, build_method
@@ -90,6 +91,12 @@ class Run:
             return None
 
     @property
+    def reading(self) -> ReadConfig:
+        """How the run reads clouds; whatever its data set decided is said here."""
+        up = self.config.data.reading.up or self.record.get("data", {}).get("up")
+        return replace(self.config.data.reading, up=up if up in ("x", "y", "z") else None)
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether this is a run whose training has not ended; checkpoints and encoders are no such runs."""
         return not layout.is_finished(self.folder) and (self.folder / layout.CHECKPOINTS).is_dir()
@@ -161,7 +168,7 @@ class Run:
         elif isinstance(self.config.method, Passed):
             raise RunError(self._passed("method", self.config.method))
         else:
-            method = build_method(self.config.method, self._network())
+            method = build_method(oriented(self.config.method, self.reading.up or "y"), self._network())
         file = weights_of(folder)
         load_weights(method, read_tensors(file), file)
         return method.eval()

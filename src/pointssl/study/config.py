@@ -42,11 +42,4 @@ class StudyConfig:
     @property
     def measured(self) -> InteractConfig:
         """The measurement, with clouds read as in training."""
-        data = self.recipe.data
-        return replace(
-            self.interact,
-            points=data.points,
-            normalise=data.normalise,
-            allow_repeats=data.allow_repeats,
-            device=self.device,
-        )
+        return replace(self.interact, reading=self.recipe.data.reading, device=self.device)

@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from pointssl.data.cloud import Dataset
 from pointssl.data.splits import required_labels
 from pointssl.evaluate import few_shot, knn, probe
-from pointssl.evaluate.features import Reading, encode_cached
+from pointssl.evaluate.features import EncodeConfig, encode_cached
 from pointssl.ops.evidence import seed_interval
 from pointssl.ops.stats import resampled_means
 from pointssl.runs.run import load
@@ -46,20 +46,20 @@ class Shots:
 
 
 def evaluate_frozen(
-    run: Path, pair: tuple[Dataset, Dataset], reading: Reading, cache: Path, shots: Shots | None, *, seed: int
+    run: Path, pair: tuple[Dataset, Dataset], config: EncodeConfig, cache: Path, shots: Shots | None, *, seed: int
 ) -> dict[str, Correctness]:
     """Return for every probe what the frozen encoder of `run` gets right on the second data set.
 
     Args:
         run: a trained classifier.
         pair: clouds to learn from, and clouds to be scored on.
-        reading: how clouds are read.
+        config: how clouds are encoded.
         cache: folder for features.
         shots: the few-shot probe, drawn from the first data set; left out without.
         seed: decides points, folds and episodes.
     """
     encoder = load(run)
-    known, asked = (encode_cached(encoder, part, reading, cache, seed=seed, title="features") for part in pair)
+    known, asked = (encode_cached(encoder, part, config, cache, seed=seed, title="features") for part in pair)
     labels, truth = (required_labels(part) for part in pair)
     nearest = knn.predict(known, labels, asked, k=1)
     predicted = probe.fit_predict(known, labels, asked, SVM, seed=seed).predictions

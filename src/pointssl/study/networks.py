@@ -82,7 +82,7 @@ class Networks:
         learned_from = len(divide(self.pair, labels).train)
         recipe = self.config.recipe
         recipe = fit_batch(replace(recipe, seed=job.seed), learned_from)
-        steps = recipe.total_steps(max(1, learned_from // recipe.data.batch), recipe.data.batch)
+        steps = recipe.total_steps(max(1, learned_from // recipe.data.batch_size), recipe.data.batch_size)
         return replace(recipe, steps=max(steps, self.config.least_steps)), labels, learned_from
 
     def folder(self, job: Job) -> Path:

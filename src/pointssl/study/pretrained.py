@@ -93,7 +93,7 @@ def kept(run: Path, parts: Sequence[float] = PARTS) -> dict[float, Path]:
         source = shlex.quote(Run.open(run).config.data.source or "PATH")
         raise RunError(
             f"{run} kept no checkpoint at {', '.join(f'{part:g}' for part in missing or parts)} of its training; "
-            f"make a run that does: pointssl pretrain RECIPE --data {source} --keep {wanted} --out RUN"
+            f"make a run that does: pointssl pretrain RECIPE --data {source} --keep-checkpoints-at {wanted} --out RUN"
         )
     return {part: path for part, path in found.items() if path is not None}
 

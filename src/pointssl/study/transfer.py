@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from pointssl.data.class_split import ClassSplit, class_split
 from pointssl.data.splits import Splits, open_splits
 from pointssl.errors import SettingError
-from pointssl.evaluate.features import Reading
+from pointssl.evaluate.features import EncodeConfig
 from pointssl.ops.evidence import HypothesisTest, holm_corrected, hypothesis
 from pointssl.ops.rank_correlation import association
 from pointssl.progress import say
@@ -151,10 +151,8 @@ def _cost(made: _Plans) -> Cost:
 def _elsewhere(made: _Plans, settings: TransferConfig) -> Elsewhere:
     """Return what the frozen encoders of every arm get right, a list over seeds, by protocol and probe."""
     networks = made.whole.networks
-    data, cache = networks.config.recipe.data, networks.out / "features"
-    reading = Reading(
-        points=data.points, normalise=data.normalise, allow_repeats=data.allow_repeats, device=networks.config.device
-    )
+    cache = networks.out / "features"
+    config = EncodeConfig(reading=networks.config.recipe.data.reading, device=networks.config.device)
     found: Elsewhere = {}
 
     def add(protocol: str, job: Job, right: dict[str, Correctness]) -> None:
@@ -168,14 +166,14 @@ def _elsewhere(made: _Plans, settings: TransferConfig) -> Elsewhere:
             add(
                 "A: novel classes",
                 job,
-                evaluate_frozen(run, parted.novel, reading, cache, settings.shots, seed=job.seed),
+                evaluate_frozen(run, parted.novel, config, cache, settings.shots, seed=job.seed),
             )
     if made.other is not None:
         pair = (made.other.train, made.other.test)
         for job in made.whole.jobs:
             if job.fraction == max(settings.fractions):
                 say(f"{made.other.name}, seed {job.seed}: {job.group}")
-                right = evaluate_frozen(networks.folder(job), pair, reading, cache, None, seed=job.seed)
+                right = evaluate_frozen(networks.folder(job), pair, config, cache, None, seed=job.seed)
                 add(f"B: {made.other.name}", job, right)
     return found
 

@@ -30,7 +30,7 @@ _DECIDE_NOTHING = (
     "checkpoint_every",
     "log_every",
     "monitor_every",
-    "keep",
+    "keep_checkpoints_at",
 )
 """Settings that may change while a run rests: what is read from the first two has fingerprints of its own."""
 
@@ -109,21 +109,21 @@ def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
 def check_data(dataset: Dataset, config: PretrainConfig, min_points: int, world: int) -> None:
     """Refuse clouds that the run could not use, from up to 64 of them; the loader names any further one it meets."""
     data = config.data
-    if data.points < min_points:
+    if data.reading.points < min_points:
         raise SettingError(
-            f"data.points is {data.points}, but the backbone needs at least {min_points} points per cloud; "
+            f"data.points is {data.reading.points}, but the backbone needs at least {min_points} points per cloud; "
             "use more points or fewer neighbours (backbone.k)"
         )
-    if data.batch < 2:
-        raise SettingError(f"data.batch must be at least 2 (batch norm compares clouds), got {data.batch}")
+    if data.batch_size < 2:
+        raise SettingError(f"data.batch_size must be at least 2 (batch norm compares clouds), got {data.batch_size}")
     size = size_of(dataset)
     if size == 0:
         raise DataError(f"{dataset.name} is empty: there is nothing to train on")
-    if size is not None and size < data.batch * world:
+    if size is not None and size < data.batch_size * world:
         among = f" in each of {world} processes" if world > 1 else ""
         raise DataError(
-            f"{dataset.name} has {size} clouds, fewer than one batch of {data.batch}{among}; "
-            f"set data.batch to at most {max(2, size // world)} or use more clouds"
+            f"{dataset.name} has {size} clouds, fewer than one batch of {data.batch_size}{among}; "
+            f"set data.batch_size to at most {max(2, size // world)} or use more clouds"
         )
     if size is None and (config.optim.schedule == "step" or config.optim.warmup_epochs):
         raise SettingError(
@@ -134,10 +134,10 @@ def check_data(dataset: Dataset, config: PretrainConfig, min_points: int, world:
         cloud = f"cloud {index} of {dataset.name}"
         if len(xyz) == 0:
             raise DataError(f"{cloud} has no points; `pointssl data check` lists all such clouds")
-        if len(xyz) < data.points and not data.allow_repeats:
+        if len(xyz) < data.reading.points and not data.reading.allow_repeats:
             raise DataError(
-                f"{cloud} has {len(xyz)} points, fewer than data.points {data.points}; "
-                "lower data.points or set data.allow_repeats"
+                f"{cloud} has {len(xyz)} points, fewer than data.reading.points {data.reading.points}; "
+                "lower data.reading.points or set data.allow_repeats"
             )
         fault = no_shape(xyz)
         if fault is not None:

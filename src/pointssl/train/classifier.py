@@ -105,9 +105,9 @@ def fitted(config: PretrainConfig, data: Data | None, labels: LabelConfig) -> tu
             f"a classifier needs the method classify, got {type(method).__name__.removesuffix('Config')}; "
             "`pointssl recipes` lists the recipes of `pointssl train`"
         )
-    if method.interaction is not None and method.interaction.regions > config.data.points:
+    if method.interaction is not None and method.interaction.regions > config.data.reading.points:
         raise SettingError(
-            f"method.interaction.regions must be at most data.points ({config.data.points}), got "
+            f"method.interaction.regions must be at most data.points ({config.data.reading.points}), got "
             f"{method.interaction.regions}; take fewer regions or more points"
         )
     config, clouds = named_clouds(config, data)
@@ -162,7 +162,7 @@ def _train(
 
     def accuracy(now: PretextMethod) -> dict[str, float]:
         assert isinstance(now, Classify)
-        predictions = predict(_network(now, ()), splits.test, config.data, device=device, progress_bar=False)
+        predictions = predict(_network(now, ()), splits.test, config.data.reading, device=device, progress_bar=False)
         return {named: float((predictions == splits.test_labels).mean())}
 
     measure: Measure | None = accuracy if notes["score_epochs"] else None
@@ -184,7 +184,13 @@ def _train(
     load_weights(method, read_tensors(file), file)  # a run that was finished before has trained nothing just now
     names, epochs = splits.train.classes, [line[named] for line in read_metrics(run) if named in line]
     made = score(
-        _network(method, names), splits, config.data, classes=names, scored_on=which, epochs=epochs, device=device
+        _network(method, names),
+        splits,
+        config.data.reading,
+        classes=names,
+        scored_on=which,
+        epochs=epochs,
+        device=device,
     )
     write_json(run / layout.SCORES, asdict(made))
 

@@ -86,7 +86,7 @@ def estimate(
         per_step = (moments[-1] - moments[warm - 1]) / steps
         epoch = parts.batches.steps_per_epoch
         whole = int(60 * (config.minutes or 0) / per_step) if parts.total is None else parts.total
-        per_update = config.data.batch * config.optim.accumulate * runtime.world
+        per_update = config.data.batch_size * config.optim.accumulate * runtime.world
         name = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else f"cpu ({_threads()})"
         return Estimate(
             device=name,

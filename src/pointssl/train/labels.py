@@ -63,4 +63,4 @@ def label_subset(labels: Int64[np.ndarray, " m"], fraction: float, seed: int) ->
 
 def fit_batch(config: PretrainConfig, clouds: int) -> PretrainConfig:
     """Return the settings with batches of `clouds` where they are larger; never below the two that batch norm needs."""
-    return replace(config, data=replace(config.data, batch=max(2, min(config.data.batch, clouds))))
+    return replace(config, data=replace(config.data, batch_size=max(2, min(config.data.batch_size, clouds))))

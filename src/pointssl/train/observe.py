@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
-from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
 from pointssl.data.endless import spread_over
 from pointssl.methods import ClassifyConfig
@@ -37,7 +36,7 @@ class Observer:
     ) -> None:
         """Begin after `done` of `total` updates."""
         self._config, self._state = config, state
-        self._per_step = config.data.batch * config.optim.accumulate * runtime.world
+        self._per_step = config.data.batch_size * config.optim.accumulate * runtime.world
         self._monitor = CollapseMonitor(probe_clouds(dataset, config).to(runtime.device).xyz)
         self._metrics = Metrics(run, done)
         self._since, self._last = time.monotonic(), done
@@ -75,11 +74,4 @@ class Observer:
 
 def probe_clouds(dataset: Dataset, config: PretrainConfig) -> CloudBatch:
     """Return up to 64 clouds, spread evenly over the data set, the same in every run with these settings."""
-    data = config.data
-    return stack(
-        dataset,
-        spread_over(dataset, _PROBE_CLOUDS),
-        data.points,
-        normalise=data.normalise,
-        allow_repeats=data.allow_repeats,
-    )
+    return config.data.reading.batch(dataset, spread_over(dataset, _PROBE_CLOUDS))

@@ -13,6 +13,7 @@ from pointssl.backbones import BACKBONES, Backbone, build_backbone
 from pointssl.data.batches import Batches
 from pointssl.data.cloud import Dataset
 from pointssl.data.open import Data, open_dataset
+from pointssl.data.reading import oriented
 from pointssl.errors import DataError, DiskFullError, Interrupted, SettingError
 from pointssl.files import lock, write_json
 from pointssl.methods import PretextMethod, build_method
@@ -157,8 +158,8 @@ def prepare(
     init_from: str | None = None,
 ) -> Parts:
     """Build what a run needs, with its first weights drawn from the seed; refuse what cannot work."""
-    reading = config.data
-    dataset = open_dataset(data, reading.split)
+    dataset = open_dataset(data, config.data.split)
+    reading, up = config.data.reading, config.data.reading.up_in(dataset)
     if backbone is None and method is None and isinstance(config.backbone, Passed):
         raise SettingError(
             f"the backbone of this run was passed as an object ({config.backbone.class_name}): go on in Python with "
@@ -171,19 +172,21 @@ def prepare(
         )
     torch.manual_seed(config.seed)
     if method is None:
-        method = build_method(config.method, build_backbone(config.backbone) if backbone is None else backbone)
+        method = build_method(
+            oriented(config.method, up), build_backbone(config.backbone) if backbone is None else backbone
+        )
     begun = {} if init_from is None else {"start": initial.initialise(method, config, init_from)}
     checks.check_data(dataset, config, method.backbone.min_points, runtime.world)
     batches = Batches(
         dataset,
-        batch=reading.batch,
+        batch=config.data.batch_size,
         points=reading.points,
         seed=config.seed,
         rank=runtime.rank,
         world=runtime.world,
         normalise=reading.normalise,
         allow_repeats=reading.allow_repeats,
-        augment=reading.augment,
+        augment=oriented(config.data.augment, up),
         pictures=checks.pictures_for(method, dataset, config),
     )
     if config.precision == "bf16" and runtime.is_main and bf16_is_slow(runtime.device):
@@ -201,6 +204,7 @@ def _begin(run: Path, parts: Parts, notes: Mapping[str, Any]) -> dict[str, Any]:
     """Write the run's settings and record, or check and extend those that are there."""
     runtime, config = parts.runtime, parts.config
     record = circumstances(parts.dataset, config.seed, runtime.device, runtime.world) | dict(notes)
+    record["data"]["up"] = config.data.reading.up_in(parts.dataset)
     record["job"] = checks.job()
     if parts.batches.pictures is not None:
         record["data"]["views"] = parts.batches.pictures.fingerprint
@@ -240,8 +244,8 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal, 
     assert total is not None
     done, figures = states.restore(state, run)
     first, began = done, time.monotonic()
-    losses = monitor.LossWatch(config.divergence, figures)
-    kept = states.kept_steps(total, config.keep)
+    losses = monitor.LossWatch(config.divergence_threshold, figures)
+    kept = states.kept_steps(total, config.keep_checkpoints_at)
     batches_per_epoch = parts.batches.steps_per_epoch
 
     def epochs_at(step: int) -> float | None:
@@ -254,7 +258,7 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal, 
     def save() -> None:
         if runtime.is_main:
             states.save(state, run, done, config, record, losses.figures)
-            states.prune(run, total, config.keep)
+            states.prune(run, total, config.keep_checkpoints_at)
         runtime.wait()
 
     observer = Observer(run, config, parts.dataset, state, runtime, done, total) if runtime.is_main else None
@@ -291,7 +295,7 @@ def _train(parts: Parts, run: Path, record: dict[str, Any], signal: StopSignal, 
         if observer is not None:
             observer.close()
     seconds = time.monotonic() - began
-    clouds = (total - first) * config.data.batch * config.optim.accumulate * runtime.world
+    clouds = (total - first) * config.data.batch_size * config.optim.accumulate * runtime.world
     record["finished"] = {
         "steps": total,
         "seconds": round(seconds, 2),

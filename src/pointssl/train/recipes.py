@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from pointssl.backbones import DGCNNConfig, PointNetConfig
 from pointssl.data.augment import AugmentConfig
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import SettingError, nearest
 from pointssl.methods import ClassifyConfig
 from pointssl.methods.interaction import InteractionConfig
@@ -25,7 +26,9 @@ _SCALE_AND_SHIFT = AugmentConfig(axis_scale=(2 / 3, 3 / 2), shift=0.2)
 # that loss too, so that both arms get the same.
 _OURS = PretrainConfig(
     method=ClassifyConfig(),
-    data=DataConfig(points=1024, batch=32, augment=AugmentConfig(axis_scale=(0.8, 1.25), shift=0.1)),
+    data=DataConfig(
+        reading=ReadConfig(points=1024), batch_size=32, augment=AugmentConfig(axis_scale=(0.8, 1.25), shift=0.1)
+    ),
     optim=OptimConfig(kind="adamw", lr=1e-3, weight_decay=0.05, clip=10.0),
     epochs=40.0,
 )
@@ -35,14 +38,14 @@ _DGCNN = replace(_OURS, backbone=DGCNNConfig(k=20))
 _PUBLISHED_POINTNET = PretrainConfig(
     method=ClassifyConfig(dropout=0.3),
     backbone=PointNetConfig(local=(64, 64), hidden=(64, 128), transforms=True, activate_pooled=True),
-    data=DataConfig(points=1024, batch=32, augment=AugmentConfig(rotation="up", jitter=0.01)),
+    data=DataConfig(reading=ReadConfig(points=1024), batch_size=32, augment=AugmentConfig(rotation="up", jitter=0.01)),
     optim=OptimConfig(kind="adam", lr=1e-3, schedule="step", step_factor=0.7, weight_decay=1e-4),
     epochs=200.0,
 )
 _PUBLISHED_DGCNN = PretrainConfig(
     method=ClassifyConfig(label_smoothing=0.2),
     backbone=DGCNNConfig(k=20, pooling="max_mean"),
-    data=DataConfig(points=1024, batch=32, augment=_SCALE_AND_SHIFT),
+    data=DataConfig(reading=ReadConfig(points=1024), batch_size=32, augment=_SCALE_AND_SHIFT),
     optim=OptimConfig(kind="sgd", lr=0.1, final_lr=1e-3, weight_decay=1e-4),
     epochs=250.0,
 )
@@ -60,25 +63,25 @@ TRAIN_RECIPES: dict[str, PretrainConfig] = {
     "finetune": _OURS,
     "finetune-occo-pointnet": PretrainConfig(
         method=ClassifyConfig(dropout=0.3),
-        data=DataConfig(points=1024, batch=24),
+        data=DataConfig(reading=ReadConfig(points=1024), batch_size=24),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="step", step_factor=0.5, weight_decay=1e-4),
         epochs=200.0,
     ),
     "finetune-occo-dgcnn": PretrainConfig(
         method=ClassifyConfig(),
-        data=DataConfig(points=1024, batch=24),
+        data=DataConfig(reading=ReadConfig(points=1024), batch_size=24),
         optim=_PUBLISHED_DGCNN.optim,
         epochs=250.0,
     ),
     "finetune-point-mae": PretrainConfig(
         method=ClassifyConfig(),
-        data=DataConfig(points=1024, batch=32, augment=_SCALE_AND_SHIFT),
+        data=DataConfig(reading=ReadConfig(points=1024), batch_size=32, augment=_SCALE_AND_SHIFT),
         optim=replace(_TRANSFORMER, clip=10.0),
         epochs=300.0,
     ),
     "finetune-few-shot": PretrainConfig(
         method=ClassifyConfig(),
-        data=DataConfig(points=1024, batch=32, augment=_SCALE_AND_SHIFT),
+        data=DataConfig(reading=ReadConfig(points=1024), batch_size=32, augment=_SCALE_AND_SHIFT),
         optim=_TRANSFORMER,
         epochs=150.0,
     ),
@@ -86,7 +89,7 @@ TRAIN_RECIPES: dict[str, PretrainConfig] = {
     "train-tiny": PretrainConfig(
         method=ClassifyConfig(hidden=(32,), interaction=InteractionConfig(regions=6, low=(1, 2), high=(5, 6))),
         backbone=PointNetConfig(local=(32,), hidden=(64,), pooled_dim=128),
-        data=DataConfig(points=256, batch=16),
+        data=DataConfig(reading=ReadConfig(points=256), batch_size=16),
         optim=OptimConfig(kind="adam", lr=3e-3, schedule="cosine"),
         epochs=5.0,
         checkpoint_every=10,

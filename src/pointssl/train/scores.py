@@ -10,12 +10,11 @@ from jaxtyping import Int64
 from torch import nn
 
 from pointssl import progress
-from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset
+from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import Splits
 from pointssl.errors import RunError, SettingError
 from pointssl.runs import layout, strict_json
-from pointssl.runs.config import DataConfig
 from pointssl.runs.device import choose_device
 from pointssl.runs.run import Run
 
@@ -52,18 +51,18 @@ class Scores:
 def score(
     network: nn.Module,
     splits: Splits,
-    data: DataConfig,
+    reading: ReadConfig,
     *,
     classes: tuple[str, ...] = (),
     scored_on: str = "test",
     epochs: list[float] | None = None,
     device: str | None = None,
 ) -> Scores:
-    """Return how `network` does on the second part of `splits`, its clouds read as `data` says.
+    """Return how `network` does on the second part of `splits`, its clouds read as `reading` says.
 
     `epochs` are the accuracies after every epoch, where they were measured.
     """
-    predictions, labels = predict(network, splits.test, data, device=device), splits.test_labels
+    predictions, labels = predict(network, splits.test, reading, device=device), splits.test_labels
     right = predictions == labels
     return Scores(
         accuracy=float(right.mean()),
@@ -97,7 +96,7 @@ def read_scores(run: Path | str) -> Scores:
 def predict(
     network: nn.Module,
     dataset: Dataset,
-    data: DataConfig,
+    reading: ReadConfig,
     *,
     device: str | None = None,
     seed: int = 0,
@@ -112,9 +111,7 @@ def predict(
     network.to(chosen).eval()
     with progress.bar("scoring", len(dataset)) if progress_bar else nullcontext() as line:
         for rows in np.split(np.arange(len(dataset)), range(BATCH_SIZE, len(dataset), BATCH_SIZE)):
-            batch = stack(
-                dataset, rows, data.points, seed=seed, normalise=data.normalise, allow_repeats=data.allow_repeats
-            )
+            batch = reading.batch(dataset, rows, seed=seed)
             logits = network(batch.xyz.to(chosen))
             if not logits.isfinite().all():
                 raise RunError(f"the classifier's logits are NaN or infinite for clouds of {dataset.name}")

@@ -16,7 +16,7 @@ from typing import final
 
 import numpy as np
 
-from pointssl.data.cloud import Cloud, Labels, Points
+from pointssl.data.cloud import Cloud, Labels, Points, Up
 from pointssl.data.files import readers
 from pointssl.data.files.scan import Entry, Failure, Listing, choose_split, scan
 from pointssl.errors import DataError
@@ -41,7 +41,9 @@ class FileDataset:
         kept: "Kept | None" = None,
         listing: Listing | None = None,
         failures: Sequence[Failure] = (),
+        up: Up = "y",
     ) -> None:
+        self.up: Up = up
         self.entries, self.name, self.classes, self.fingerprint = tuple(entries), name, tuple(classes), fingerprint
         self.listing, self.failures = listing, tuple(failures)
         self._read, self._kept = read, Kept(MEMORY) if kept is None else kept
@@ -152,7 +154,7 @@ def open_files(
 
 
 def open_listed(
-    entries: Sequence[Entry], read: Callable[[Path], Cloud], *, name: str, classes: Sequence[str]
+    entries: Sequence[Entry], read: Callable[[Path], Cloud], *, name: str, classes: Sequence[str], up: Up = "y"
 ) -> FileDataset:
     """Open files of one cloud each that are known to be there; each is read when it is asked for.
 
@@ -170,7 +172,7 @@ def open_listed(
         )
     known = [(entry.name, entry.label, entry.path.name, entry.path.stat().st_size) for entry in entries]
     digest = hashlib.sha256(repr((tuple(classes), known)).encode()).hexdigest()
-    return FileDataset(entries, partial(_read_path, read), name=name, classes=classes, fingerprint=digest)
+    return FileDataset(entries, partial(_read_path, read), name=name, classes=classes, fingerprint=digest, up=up)
 
 
 def read_one(path: Path, *, columns: Sequence[str] | None = None) -> Cloud:

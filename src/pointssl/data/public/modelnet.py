@@ -114,7 +114,7 @@ def _open_resampled(path: Path, listing: str, splits: Sequence[str], wanted: Seq
 
 
 def _open_meshes(path: Path, splits: Sequence[str], wanted: Sequence[str], title: str) -> Dataset:
-    """List the OFF files; folder and file order give every split a fixed order."""
+    """List the OFF files; folder and file order give every split a fixed order. The meshes stand on z."""
     absent = [name for name in wanted if not (path / name).is_dir()]
     if absent:
         raise DataError(f"{path} is not complete: no folder for {', '.join(absent[:5])}; {EXPECTED}")
@@ -124,4 +124,4 @@ def _open_meshes(path: Path, splits: Sequence[str], wanted: Sequence[str], title
         for name in wanted
         for file in sorted((path / name / split).glob("*.off"))
     ]
-    return open_listed(files, read_one, name=title, classes=wanted)
+    return open_listed(files, read_one, name=title, classes=wanted, up="z")

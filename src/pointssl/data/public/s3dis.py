@@ -57,6 +57,7 @@ def open_s3dis(path: Path, split: str = "all", *, points: int = 4096, seed: int 
         channels={"color": nine[..., 3:6], "room": nine[..., 6:9], "part": part[..., None]},
         names=names,
         origin=str(path),
+        up="z",
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from pointssl.data.cloud import Cloud, Labels, Points
+from pointssl.data.cloud import Cloud, Labels, Points, Up
 from pointssl.data.store.manifest import (
     MANIFEST,
     Manifest,
@@ -171,6 +171,12 @@ class PackedDataset:
     def names(self) -> list[str]:
         """Name of every cloud."""
         return [self.manifest.clouds.name[row] for row in self._rows]
+
+    @property
+    def up(self) -> Up:
+        """Axis that points up, as far as it was known when the store was packed."""
+        up = self.manifest.settings.get("up", "y")
+        return up if up in ("x", "y", "z") else "y"
 
     @property
     def splits(self) -> tuple[str, ...]:

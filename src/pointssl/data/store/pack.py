@@ -16,7 +16,7 @@ from functools import partial as bind
 from pathlib import Path
 from typing import Any
 
-from pointssl.data.cloud import Dataset
+from pointssl.data.cloud import Dataset, Up, up_of
 from pointssl.data.files.columns import stated_columns
 from pointssl.data.files.dataset import read_entries, require_readable
 from pointssl.data.files.scan import Entry, Failure, Listing, scan
@@ -55,6 +55,7 @@ def pack(
     seed: int = 0,
     list_file: str | Path | None = None,
     columns: Sequence[str] | None = None,
+    up: Up | None = None,
     shard_clouds: int | None = None,
 ) -> PackSummary:
     """Write a folder, a file, a data set, or data sets by the name of their split, as a store at `out`.
@@ -62,7 +63,8 @@ def pack(
     Meshes give `points` points; larger clouds are reduced to as many, drawn at random; smaller ones are kept as they
     are. With `points=None` clouds are kept whole (meshes give 2,048). Files are read by `workers` processes, data sets
     in this one. Unreadable files are left out and listed in the manifest and the summary. `columns` names the columns
-    of tables and arrays in their order, where nothing else does, and is kept in the manifest.
+    of tables and arrays in their order, where nothing else does, and is kept in the manifest. So is `up`, the axis that
+    points up; a data set's own when not given.
 
     Raises:
         DataError: nothing to pack, `out` exists, most files are unreadable, or any is if `strict`.
@@ -86,6 +88,8 @@ def pack(
     size = shard_clouds or (32 if points is None else max(256, -(-total // 200)))
     partial = out.with_name(f"{out.name}.partial")
     settings: dict[str, Any] = {"points": points, "seed": seed}
+    if up is not None or sets:
+        settings["up"] = up or up_of(next(iter(sets.values())))
     if columns is not None:
         columns = stated_columns(columns)
         settings["columns"] = list(columns)

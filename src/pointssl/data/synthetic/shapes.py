@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int64
 from numpy.random import Generator
 
-from pointssl.data.cloud import Cloud, Labels, Points
+from pointssl.data.cloud import Cloud, Labels, Points, Up
 from pointssl.data.split_names import check_split
 from pointssl.data.synthetic import furniture, objects, vehicles
 from pointssl.data.synthetic.mesh import Mesh, joined, rotation, sample_surface
@@ -124,6 +124,7 @@ class SyntheticShapes:
     """`count` generated clouds, two thirds of them for training, one third for testing, classes balanced in both."""
 
     splits = ("train", "test")
+    up: Up = "y"
 
     def __init__(self, count: int = 600, seed: int = 0, split: str = "all", *, points: int = 2048) -> None:
         if count < 1:

@@ -4,6 +4,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pointssl.data.cloud import Up
+
 if TYPE_CHECKING:  # settings are also read for the help of the command line, which must be fast
     from pointssl.ops.render.cameras import Cameras
 
@@ -24,8 +26,8 @@ class ViewConfig:
     """Heights of the cameras in degrees: taken in turn on a ring; the lowest and highest of random ones."""
     distance: float = 2.0
     """Of the cameras from the centre, in object radii."""
-    up: Literal["x", "y", "z"] = "y"
-    """Which axis points up in the data."""
+    up: Up | None = None
+    """Axis of the objects that points up; the data set's own when not given."""
     projection: Literal["perspective", "orthographic"] = "perspective"
     """perspective is a pinhole camera; orthographic has parallel rays."""
     smooth: bool = False
@@ -62,14 +64,14 @@ def cameras_of(config: ViewConfig, name: str) -> "Cameras":
     from pointssl.ops.render.cameras import random_cameras, ring
 
     if config.cameras == "ring":
-        return ring(config.views, config.elevation, config.distance, config.up, projection=config.projection)
+        return ring(config.views, config.elevation, config.distance, config.up or "y", projection=config.projection)
     generator = torch.Generator().manual_seed((config.seed << 32) + zlib.crc32(name.encode()))
     return random_cameras(
         Draws(generator, 1),
         config.views,
         elevation=(min(config.elevation), max(config.elevation)),
         distance=config.distance,
-        up=config.up,
+        up=config.up or "y",
         around="sphere" if config.cameras == "sphere" else "ring",
         projection=config.projection,
     )

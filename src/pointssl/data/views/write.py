@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial as bind
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from pointssl.data.cloud import Oriented
 from pointssl.data.store.dataset import shard_name
 from pointssl.data.store.manifest import sha256
 from pointssl.data.store.resumable import WORK, notes_in, prepare
@@ -74,6 +75,7 @@ def write_views(
     if out.exists():
         raise DataError(f"{out} exists already; delete it or choose another name")
     source = open_source(source) if isinstance(source, str | Path) else source
+    config = replace(config, up=config.up or (source.up if isinstance(source, Oriented) else "y"))
     total = len(source)
     if total == 0:
         raise DataError(f"{out}: the source holds no objects")

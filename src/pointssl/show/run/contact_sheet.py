@@ -49,7 +49,7 @@ def render_strips(source: Source, indices: Sequence[int], config: ViewConfig) ->
             columns = [str(view) for view in range(source.count)]
         else:
             rows = [(kind, renderer(source, replace(config, kind=kind))(index, name)) for kind in KINDS]
-            columns = camera_labels(cameras_of(config, name), config.up)
+            columns = camera_labels(cameras_of(config, name), config.up or "y")
         strips.append(Strip(title=name, rows=rows, columns=columns))
     return strips
 

@@ -1,6 +1,6 @@
 """One page about one run: what it is worth, what it learned, how it was made. It opens from disk, anywhere."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,13 @@ from jaxtyping import Float, Int
 
 from pointssl import files, progress
 from pointssl.backbones import Backbone
-from pointssl.data.batches import stack
-from pointssl.data.cloud import Dataset
+from pointssl.data.cloud import Dataset, Up
 from pointssl.data.open import Data, open_dataset, splits_of
+from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import first_clouds
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.methods import PretextMethod
-from pointssl.runs.config import DataConfig, PretrainConfig, to_json
+from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.run import Run
 from pointssl.runs.weights import digest
 from pointssl.show.page import page, panels
@@ -41,7 +41,7 @@ def write_report(
     method: PretextMethod | None = None,
     shapes: int = 6,
     seed: int = 0,
-    up: str = "z",
+    up: Up | None = None,
 ) -> Path:
     """Write `report.html` and `figures/` (PNG and SVG of every picture) and return the path of the page.
 
@@ -55,7 +55,7 @@ def write_report(
         method: the method of a run that it was passed to; without it, the encoder alone is shown.
         shapes: how many of them to show in 3D, each of another class where there are classes.
         seed: decides which clouds are shown, and which points are drawn from them.
-        up: axis of the data that points up: x, y or z.
+        up: axis of the clouds that points up: x, y or z; the data set's own when not given.
 
     Raises:
         RunError: `run` is not a run, or holds no weights yet.
@@ -63,7 +63,7 @@ def write_report(
     """
     if shapes < 1:
         raise SettingError(f"shapes must be at least 1, got {shapes}")
-    if up not in ("x", "y", "z"):
+    if up not in (None, "x", "y", "z"):
         raise SettingError(f"up must be x, y or z, got {up}")
     opened = Run.open(run, backbone=backbone, method=method)
     run, config = opened.folder, opened.config
@@ -73,11 +73,11 @@ def write_report(
     kept = _record(opened)
     try:
         clouds = first_clouds(open_own(opened) if data is None else shown(data), MAP_CLOUDS)
-        seen = _see(opened, encoder, clouds, shapes, seed, up)
+        seen = _see(opened, encoder, clouds, shapes, seed, up or opened.config.data.reading.up_in(clouds))
     except (DataError, SettingError) as error:
         lost = page.missing(f"The clouds could not be read: {error}.")
         seen = [page.Panel(title="What the network sees in a shape", html=lost)]
-    shared = panels.information(opened.metrics(), config.data.batch * _processes(kept))
+    shared = panels.information(opened.metrics(), config.data.batch_size * _processes(kept))
     parts = [
         panels.worth(scores, notes, f"pointssl evaluate {run} --data {config.data.source or 'PATH'}"),
         *seen,
@@ -98,13 +98,12 @@ def write_report(
     return out / "report.html"
 
 
-def _see(run: Run, encoder: Backbone, data: Dataset, shapes: int, seed: int, up: str) -> list[page.Panel]:
+def _see(run: Run, encoder: Backbone, data: Dataset, shapes: int, seed: int, up: Up) -> list[page.Panel]:
     """Return the panels that need clouds."""
-    config = run.config.data
     batches = -(-min(len(data), MAP_CLOUDS) // _BATCH)
     with progress.bar("report", min(shapes, len(data)) + 2 * batches + 3) as line:
         method = _explainer(run, encoder)
-        views = look(method, data, config, shapes, seed, line.advance)
+        views = look(method, data, run.reading, shapes, seed, line.advance)
         picked = np.random.default_rng(seed).integers([len(one.points) for one in views]).tolist()
         made = [panels.shapes(views, up)]
         line.advance(note="pictures")
@@ -122,7 +121,7 @@ def _contrasted(run: Run, method: Contrasted, data: Dataset, seed: int) -> page.
     chosen = choose(data.labels, len(data), 3, seed)
     try:
         stored = pictures_for(method, data, run.config)
-        strips = seen_strips(method, data, chosen, [_name(data, one) for one in chosen], run.config.data, stored, seed)
+        strips = seen_strips(method, data, chosen, [_name(data, one) for one in chosen], run.reading, stored, seed)
     except (DataError, SettingError) as error:
         return page.Panel(title=panels.VIEWS, html=page.missing(f"The views could not be read: {error}."))
     return panels.contrasted(strips, drawn=stored is None)
@@ -166,7 +165,7 @@ def choose(labels: Int[np.ndarray, " m"] | None, clouds: int, count: int, seed: 
 def look(
     source: PretextMethod | Backbone,
     data: Dataset,
-    config: DataConfig,
+    reading: ReadConfig,
     count: int,
     seed: int,
     done: Callable[[], None] = lambda: None,
@@ -177,7 +176,7 @@ def look(
         raise DataError(f"{data.name} holds no clouds; there is nothing to show")
     views = []
     for index in chosen:
-        [points] = _read(data, [index], config, seed)
+        [points] = reading.batch(data, [index], seed=seed).xyz.numpy()
         views.append(explain(source, points, _name(data, index)))
         done()
     return views
@@ -191,10 +190,9 @@ def compare_maps(
     done: Callable[[], None] = lambda: None,
 ) -> Maps:
     """Map clouds of `data` by the encoder and by its random-init baseline; `done` is called after each batch."""
-    config = run.config.data
     chosen = np.sort(np.random.default_rng(seed).permutation(len(data))[:MAP_CLOUDS])
     arms = (("Pre-trained", encoder), ("Untrained", run.untrained(seed)))
-    pooled = [(heading, _pooled(one, data, chosen, config, seed, done)) for heading, one in arms]
+    pooled = [(heading, _pooled(one, data, chosen, run.reading, seed, done)) for heading, one in arms]
     labels = None if data.labels is None else data.labels[chosen]
     return make_maps(pooled, labels, data.classes, data=data.name, seed=seed)
 
@@ -204,24 +202,17 @@ def _pooled(
     encoder: Backbone,
     data: Dataset,
     chosen: Int[np.ndarray, " m"],
-    config: DataConfig,
+    reading: ReadConfig,
     seed: int,
     done: Callable[[], None],
 ) -> Float[np.ndarray, "m e"]:
     """Return the pooled feature of the chosen clouds."""
     rows = []
     for start in range(0, len(chosen), _BATCH):
-        xyz = torch.from_numpy(_read(data, chosen[start : start + _BATCH].tolist(), config, seed))
+        xyz = reading.batch(data, chosen[start : start + _BATCH], seed=seed).xyz
         rows.append(encoder(xyz).pooled.float().numpy())
         done()
     return np.concatenate(rows)
-
-
-def _read(data: Dataset, chosen: Sequence[int], config: DataConfig, seed: int) -> Float[np.ndarray, "b n 3"]:
-    xyz = stack(
-        data, chosen, config.points, seed=seed, normalise=config.normalise, allow_repeats=config.allow_repeats
-    ).xyz
-    return xyz.numpy()
 
 
 def _explainer(run: Run, encoder: Backbone) -> PretextMethod | Backbone:

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from pointssl.data.batches import Pictures, stack
+from pointssl.data.batches import Pictures
 from pointssl.data.cloud import Dataset
+from pointssl.data.reading import ReadConfig
 from pointssl.methods import CrossPoint, MMPoint
 from pointssl.methods.pictures import pictures
 from pointssl.ops.batch_rng import Draws
-from pointssl.runs.config import DataConfig
 from pointssl.show.run.contact_sheet import Strip
 
 Contrasted = MMPoint | CrossPoint
@@ -25,14 +25,12 @@ def seen_strips(
     data: Dataset,
     chosen: Sequence[int],
     names: Sequence[str],
-    config: DataConfig,
+    reading: ReadConfig,
     stored: Pictures | None,
     seed: int,
 ) -> list[Strip]:
     """Return a strip per cloud: its views, and under each the same view after its changes."""
-    batch = stack(
-        data, chosen, config.points, seed=seed, normalise=config.normalise, allow_repeats=config.allow_repeats
-    )
+    batch = reading.batch(data, chosen, seed=seed)
     if stored is not None:
         brought = stored.batch(np.asarray(chosen, dtype=np.int64), seed)
         batch = replace(batch, views=torch.from_numpy(brought))
