@@ -92,13 +92,13 @@ def _float(value: Any, _: Any) -> float:
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError(f"must be a list, got {_short(value)}")
+        raise ValueError(f"must be a list, got {_short(value)}")  # noqa: TRY004 (one kind of error for all that JSON can hold)
     return value
 
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"must be an object with names, got {_short(value)}")
+        raise ValueError(f"must be an object with names, got {_short(value)}")  # noqa: TRY004
     return value
 
 

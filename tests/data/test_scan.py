@@ -252,27 +252,25 @@ def test_scan__system_files_are_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.case("59-lfs-pointers")
 def test_scan__pointers_of_git_lfs_are_listed(tmp_path: Path) -> None:
-    kinds = tuple(
-        [
-            "ply",
-            "obj",
-            "off",
-            "stl",
-            "glb",
-            "gltf",
-            "pcd",
-            "las",
-            "laz",
-            "xyz",
-            "csv",
-            "pts",
-            "npy",
-            "npz",
-            "h5",
-            "txt",
-            "asc",
-            "ptx",
-        ]
+    kinds = (
+        "ply",
+        "obj",
+        "off",
+        "stl",
+        "glb",
+        "gltf",
+        "pcd",
+        "las",
+        "laz",
+        "xyz",
+        "csv",
+        "pts",
+        "npy",
+        "npz",
+        "h5",
+        "txt",
+        "asc",
+        "ptx",
     )
     root = place(tmp_path, *(f"{number}.xyz" for number in range(len(kinds) + 1)))
     text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 120345\n"

@@ -18,7 +18,8 @@ from pointssl.evaluate.embed import embed
 from pointssl.evaluate.suite import evaluate
 from pointssl.methods import MMPoint, MMPointConfig, ParAE, ParAEConfig
 from pointssl.methods.pictures import PictureConfig
-from pointssl.runs.config import DataConfig, Passed
+from pointssl.runs.config import DataConfig
+from pointssl.runs.passed import Passed
 from pointssl.runs.run import Run, load
 from pointssl.show.run.report import write_report
 from pointssl.train.pretrain import pretrain

@@ -23,9 +23,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
-    "demo": Command(
-        "commands:demo", "pre-train, evaluate and draw in one go: on generated shapes, or with --data"
-    ),
+    "demo": Command("commands:demo", "pre-train, evaluate and draw in one go: on generated shapes, or with --data"),
     "recipes": Command("commands:recipes", "list the settings that `pretrain` and `train` can start from"),
     "pretrain": Command(
         "pretrain_commands:run", "pre-train an encoder on unlabelled clouds: pretrain RECIPE --data PATH --out RUN"

@@ -21,7 +21,8 @@ WORDS = {
 """What folders, lists and archives call a split, and what it is called here."""
 
 _LIKE = re.compile(
-    r"(train|val|valid|test|eval|dev|split|fold|holdout)(ing|idation|ation|s)?([-_ ]?(set|data|split))?[-_ ]?\d*", re.IGNORECASE
+    r"(train|val|valid|test|eval|dev|split|fold|holdout)(ing|idation|ation|s)?([-_ ]?(set|data|split))?[-_ ]?\d*",
+    re.IGNORECASE,
 )
 
 

@@ -13,6 +13,7 @@ from pointssl.backbones import BackboneConfig, PointNetConfig
 from pointssl.data.augment import AugmentConfig
 from pointssl.data.reading import ReadConfig
 from pointssl.methods import MethodConfig, ParAEConfig
+from pointssl.runs import strict_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +105,6 @@ BUDGETS = ("epochs", "clouds_seen", "minutes", "steps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passed(BackboneConfig, MethodConfig):
-    """Stands for a network that was passed as an object: only who passed it can make it again."""
-
-    class_name: str
-    """Its class, for messages."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainConfig:
     """Settings of one pre-training run."""
 
@@ -187,13 +180,9 @@ class PretrainConfig:
 
 def to_json(config: PretrainConfig) -> dict[str, Any]:
     """Return `config` as plain JSON values; the method and the backbone carry their `kind`."""
-    from pointssl.runs import strict_json
-
     return strict_json.unstructure(config)
 
 
 def from_json(value: Any, where: str = "settings") -> PretrainConfig:
     """Read what `to_json` wrote; raises `SettingError` for an unknown, missing or impossible setting in `where`."""
-    from pointssl.runs import strict_json
-
     return strict_json.structure(value, PretrainConfig, where)

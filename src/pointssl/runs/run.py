@@ -23,8 +23,9 @@ from pointssl.methods import SUPERVISED, Classify, PretextMethod, build_method
 from pointssl.methods.classify import CloudClassifier
 from pointssl.runs import layout, seal
 from pointssl.runs.checkpoint import is_checkpoint, is_whole, undamaged, weights_of
-from pointssl.runs.config import Passed, PretrainConfig, from_json, to_json
+from pointssl.runs.config import PretrainConfig, from_json, to_json
 from pointssl.runs.fitting import BACKBONE, check_fitting
+from pointssl.runs.passed import Passed
 from pointssl.runs.record import read_metrics
 from pointssl.runs.weights import load_weights, read_tensors, write_tensors
 

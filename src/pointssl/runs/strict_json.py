@@ -14,7 +14,7 @@ from pointssl import strict
 from pointssl.backbones import BACKBONES, BackboneConfig
 from pointssl.errors import SettingError, nearest
 from pointssl.methods import METHODS, SUPERVISED, MethodConfig
-from pointssl.runs.config import Passed
+from pointssl.runs.passed import Passed
 
 T = TypeVar("T")
 

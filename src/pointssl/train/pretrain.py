@@ -20,7 +20,8 @@ from pointssl.methods import PretextMethod, build_method
 from pointssl.progress import console
 from pointssl.runs import layout
 from pointssl.runs.checkpoint import latest, step_of
-from pointssl.runs.config import Passed, PretrainConfig, to_json
+from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs.passed import Passed
 from pointssl.runs.record import circumstances
 from pointssl.runs.run import resume_command, write_encoder
 from pointssl.runs.weights import load_weights
