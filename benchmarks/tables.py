@@ -19,7 +19,7 @@ from pointssl.ops.evidence import Spread
 from pointssl.ops.stats import Estimate, holm, normal_quantile
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "interactions.md")
 
 Result = dict[str, Any]
 
@@ -305,6 +305,18 @@ def interactions() -> str:
     return f"{text}\n{first}\n\nMoebius transform of one game:\n\n{second}\n\n{last}"
 
 
+def and_or() -> str:
+    """Seconds that the AND-OR decomposition of one cloud takes, by kind of game."""
+    result = read("and-or")
+    if result is None:
+        return "Not measured yet."
+    rows = [
+        [row["game"], str(row["regions"]), f"{row['seconds']:.2f}", f"{row['gap']:.0e}", f"{row['of_even_split']:.2f}"]
+        for row in result["rows"]
+    ]
+    return table(["game", "regions", "seconds", "gap", "sum, of the even split's"], rows)
+
+
 STARTS = {
     "scratch": "scratch",
     "interaction": "scratch, interaction loss",
@@ -371,6 +383,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "mm-point-cost": mm_point_cost,
     "views": views,
     "interactions": interactions,
+    "and-or": and_or,
     "partition": partition,
     "speed": speed,
     "store": store,

@@ -143,6 +143,24 @@ def test_loss__gradient_is_finite_on_degenerate_clouds(case: str, name: str, fas
     assert all(p.grad is not None and p.grad.isfinite().all() for p in made.parameters())
 
 
+@pytest.mark.parametrize("shares", [(0.25, 0.75), (0.2, 0.8), (0.0, 0.5), (0.04, 0.3)])
+def test_nested__unlearns_no_low_order_where_shares_are_rounded(shares: tuple[float, float]) -> None:
+    """Logits that add up over regions have no order above 1: nothing is left, and the classes are all alike."""
+    config = InteractionConfig(estimator="nested", nested=shares, draws=3)
+
+    def additive(xyz: Tensor, region: Tensor, kept: Tensor) -> Tensor:
+        return kept.sum(dim=2, keepdim=True) * torch.tensor([0.3, -1.0, 2.0])
+
+    xyz, label = clouds(n=60)
+    uniform, choice = torch.rand(3, 3, 10), torch.rand(3, 3)
+    loss, _ = interaction_loss(additive, xyz, label, config, uniform, choice)
+    few, many = config.nested_regions
+    assert (few, many) == (round(10 * shares[0]), round(10 * shares[1]))
+    gain = (many - many) if few else many  # from nothing on, all that the larger part says is a gain
+    expected = torch.log_softmax(gain * torch.tensor([0.3, -1.0, 2.0]), dim=0)
+    torch.testing.assert_close(loss, (expected.exp() * expected).sum(), rtol=1e-4, atol=1e-4)
+
+
 def test_loss__of_dgcnn_reaches_every_weight() -> None:
     made = network(DGCNNConfig(k=4, widths=(8, 8), pooled_dim=16))
     assert not pools_by_max(made.backbone)
@@ -238,6 +256,7 @@ def test_loss__refuses_fewer_points_than_regions_and_one_class() -> None:
         ({"clip": 0.0}, "clip must be positive"),
         ({"ramp": 1.5}, "ramp must be a part"),
         ({"nested": (0.5, 0.5)}, "nested must be two shares"),
+        ({"estimator": "nested", "nested": (0.5, 0.52)}, "nested must be shares that differ by a region of 10"),
         ({"low": (2, 1)}, "low must be two orders"),
         ({"high": (8, 11)}, r"high must be two orders from 1 to regions \(10\)"),
         ({"low": (1, 2)}, "leave room for three disjoint sets"),

@@ -11,6 +11,7 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 from pointssl.backbones import DGCNN, DGCNNConfig, PointNet, PointNetConfig
 from pointssl.backbones.base import Backbone
 from pointssl.methods.parae import ParAE, ParAEConfig
+from pointssl.ops import mixture
 from pointssl.types import CloudBatch, Features
 
 SMALL = PointNetConfig(local=(16,), hidden=(16,), pooled_dim=32)
@@ -171,6 +172,30 @@ def test_forward__small_floors_are_computed_in_float64() -> None:
     assert grad is not None
     assert grad.dtype == torch.float32
     assert grad.isfinite().all()
+
+
+@pytest.mark.parametrize(("radius", "double"), [(0.5, False), (1.0, False), (1.5, True), (30.0, True)])
+def test_precision__follows_the_floor_beside_the_squared_radius(radius: float, double: bool) -> None:
+    """The default floor of 1e-4 is at its limit of 5e-5 squared radii at a radius of 1.41, wherever the cloud lies."""
+    method = scripted(torch.zeros(1, 3, 2))
+    xyz = radius * torch.tensor([[[-1.0, 0, 0], [1.0, 0, 0], [0.0, 0, 0]]]) + 8.0
+    assert method.precision(xyz) == (torch.float64 if double else torch.float32)
+
+
+def test_forward__a_flat_cloud_of_radius_thirty_keeps_its_gradient() -> None:
+    """In float32 the gradient was off by more than its own size at a radius of 20, and NaN at 50."""
+    xyz = 30 * flat()
+    logits = (-torch.cdist(xyz, xyz[:, :8]).square() / 20).detach()
+    method = scripted(logits)
+    method(CloudBatch(xyz=xyz)).loss.backward()
+    found = method.head.get_parameter("logits").grad
+    free = logits.double().requires_grad_()
+    centred = xyz.double() - xyz.double().mean(dim=1, keepdim=True)
+    fitted = mixture.fit(centred, free.softmax(dim=-1), floor=1e-4)
+    (-mixture.log_density(centred, fitted).mean()).backward()
+    assert found is not None
+    assert free.grad is not None
+    assert float((found.double() - free.grad).norm() / free.grad.norm()) < 1e-3
 
 
 @pytest.mark.parametrize("case", ["empty component", "coincident points", "flat", "two points"])

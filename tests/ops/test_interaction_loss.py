@@ -151,9 +151,9 @@ def test_nested_kept__one_within_the_other() -> None:
 
 def test_nested_change__an_additive_game_has_none_and_the_empty_cloud_is_taken_off() -> None:
     # Every region adds 2 to the logit, so 7 of 10 regions say nothing more than their share of what 3 say.
-    change = maths.nested_change(torch.tensor([6.0]), torch.tensor([14.0]), 0.3, 0.7)
+    change = maths.nested_change(torch.tensor([6.0]), torch.tensor([14.0]), 3, 7)
     torch.testing.assert_close(change, torch.zeros(1), rtol=0, atol=1e-5)
-    assert maths.nested_change(torch.tensor([1.0]), torch.tensor([5.0]), 0.0, 0.5).item() == 4
+    assert maths.nested_change(torch.tensor([1.0]), torch.tensor([5.0]), 0, 5).item() == 4
 
 
 def test_certainty__least_for_equal_classes() -> None:

@@ -41,6 +41,14 @@ def test_nearest__far_from_the_origin() -> None:
     assert torch.equal(neighbors.nearest(x + 2.0**15, 6).sort().values, neighbors.nearest(x, 6).sort().values)
 
 
+def test_nearest__float64_far_from_the_origin_keeps_its_digits() -> None:
+    """Metres of a map: float32 has steps of half a metre there, and the cloud is one metre wide."""
+    torch.manual_seed(0)
+    near = torch.randn(1, 100, 3, dtype=torch.float64)
+    far = near + torch.tensor([4e5, 5.6e6, 100.0], dtype=torch.float64)
+    assert torch.equal(neighbors.nearest(far, 10), brute_force(near, 10))
+
+
 def test_nearest__float32_under_autocast() -> None:
     x = torch.randn(1, 200, 3)
     plain = neighbors.nearest(x, 9)

@@ -49,6 +49,14 @@ def test_two_processes__give_losses_gradients_and_weights_of_one(tmp_path: Path)
             torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6, msg=name)
 
 
+def test_two_processes__several_groups_one_after_the_other(tmp_path: Path) -> None:
+    """Each `start` makes a group of its own; with one store prefix for all, half of such scripts hung or failed."""
+    started = _start_two("several_groups", tmp_path / "out", 5)
+    assert [process.wait(timeout=240) for process in started] == [0, 0]
+    for rank in (0, 1):
+        assert read_tensors(tmp_path / "out" / f"rank-{rank}.safetensors")["sums"].tolist() == [1.0, 3.0, 5.0, 7.0, 9.0]
+
+
 @pytest.mark.parametrize("kernels", ["compiled", "plain"])
 def test_two_processes__share_the_statistics_of_batch_norm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernels: str

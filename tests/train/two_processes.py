@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from pointssl.backbones import Backbone
+from pointssl.backbones.layers import Dropout
 from pointssl.data.augment import AugmentConfig
 from pointssl.data.batches import Batches
 from pointssl.data.reading import ReadConfig
@@ -44,12 +45,12 @@ class NearOrigin(PretextMethod):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = nn.Linear(10, 1)
+        self.head, self.dropout = nn.Linear(10, 1), Dropout(0.4)
 
     def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:  # noqa: ARG002
         features: Features = self.backbone(batch.xyz)
         joined = torch.cat([features.points, features.pooled[:, None].expand_as(features.points)], dim=-1)
-        error = self.head(joined)[..., 0] - batch.xyz.norm(dim=-1)
+        error = self.head(self.dropout(joined))[..., 0] - batch.xyz.norm(dim=-1)
         return StepOutput(loss=error.square().mean())
 
 

@@ -10,7 +10,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointssl.backbones.layers import PointLayer
+from pointssl.backbones.layers import Dropout, PointLayer
 from pointssl.types import Features
 
 
@@ -31,7 +31,7 @@ class PointHead(nn.Module):
         self.first = PointLayer(point_dim, widths[0], slope)
         self.context = nn.Linear(pooled_dim, widths[0], bias=False)
         self.layers = nn.Sequential(*(PointLayer(i, o, slope) for i, o in pairwise(widths)))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.scores = nn.Linear(widths[-1], out_dim)
 
     def forward(self, features: Features) -> Float[Tensor, "b n j"]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pointssl.ops import distributed
 from pointssl.ops.kernels import norm, pooling
 
 
@@ -49,8 +50,25 @@ def mlp(widths: tuple[int, ...], dropout: float = 0.0, *, bias: bool = True) -> 
     for in_dim, out_dim in pairwise(widths[:-1]):
         layers += [nn.Linear(in_dim, out_dim, bias=False), norm.BatchNorm(out_dim), nn.ReLU()]
         if dropout:
-            layers.append(nn.Dropout(dropout))
+            layers.append(Dropout(dropout))
     return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1], bias=bias))
+
+
+@final
+class Dropout(nn.Module):
+    """Dropout whose random numbers are drawn for the rows of all processes, so that they drop what one would drop."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
+        """Return x with a share of its entries set to 0 and the others scaled up; x itself in evaluation."""
+        if not self.training or self.share == 0:
+            return x
+        first, total = distributed.rank() * len(x), distributed.world() * len(x)
+        kept = torch.rand(total, *x.shape[1:], device=x.device)[first : first + len(x)] >= self.share
+        return x * kept / (1 - self.share)
 
 
 def require_points(xyz: Float[Tensor, "b n 3"], needed: int, network: str) -> None:

@@ -59,7 +59,7 @@ class InteractionConfig:
     every: int = 1
     """Updates from one use of the loss to the next, which then weighs as many times more."""
     clouds: int | None = None
-    """Clouds of each batch that the loss looks at; all, when not given."""
+    """Clouds of each batch that the loss looks at, of all processes together; all, when not given."""
     nested: tuple[float, float] = (0.0, 0.5)
     """Shares of the regions of a nested pair: what is learned from the first to the second is unlearned."""
     max_pooled: bool = True
@@ -79,6 +79,10 @@ class InteractionConfig:
             raise ValueError(f"clouds must be at least 1, got {self.clouds}")
         if not 0 <= self.nested[0] < self.nested[1] <= 1:
             raise ValueError(f"nested must be two shares from 0 to 1, the smaller first, got {self.nested}")
+        if self.estimator == "nested" and self.nested_regions[0] == self.nested_regions[1]:
+            raise ValueError(
+                f"nested must be shares that differ by a region of {self.regions} at least, got {self.nested}"
+            )
         for name, bounds in (("low", self.low), ("high", self.high)):
             if not 1 <= bounds[0] <= bounds[1] <= self.regions:
                 raise ValueError(f"{name} must be two orders from 1 to regions ({self.regions}), got {bounds}")
@@ -89,6 +93,11 @@ class InteractionConfig:
             )
         if self.estimator == "disjoint":
             maths.subset_sizes(self.regions, self.low, self.high)
+
+    @property
+    def nested_regions(self) -> tuple[int, int]:
+        """Regions of a nested pair; the shares are rounded to them."""
+        return round(self.nested[0] * self.regions), round(self.nested[1] * self.regions)
 
 
 @final
@@ -115,10 +124,17 @@ class InteractionLoss(nn.Module):
         uniform, choice = draws.uniform(config.draws, config.regions), draws.uniform(config.draws)
         if weight == 0 or int(self.updates) % config.every:
             return None, {}
-        some = slice(config.clouds)
+        some, share = draws.spread(config.clouds)
+        if not len(some):
+            return None, {}
+        some = some.to(xyz.device)
         uniform, choice = uniform.to(xyz.device)[some], choice.to(xyz.device)[some]
         loss, logs = interaction_loss(answers, xyz[some], label[some], config, uniform, choice)
-        return weight * loss, {"interaction": loss.detach(), **logs, "interaction_weight": xyz.new_tensor(weight)}
+        return weight * share * loss, {
+            "interaction": loss.detach(),
+            **logs,
+            "interaction_weight": xyz.new_tensor(weight),
+        }
 
     def after_step(self, progress: float) -> None:
         """Take note of one update; `progress` runs from 0 to 1 over training."""
@@ -242,9 +258,9 @@ def _nested(
     config: InteractionConfig,
     uniform: Float[Tensor, "b t r"],
 ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-    small, large = (round(share * config.regions) for share in config.nested)
+    small, large = config.nested_regions
     kept = maths.nested_kept(uniform, small, large).flatten(1, 2)
     logits = answers(xyz, region, kept)
     with torch.autocast(xyz.device.type, enabled=False):
         inner, outer = logits.float().unflatten(1, (config.draws, 2)).unbind(2)
-        return maths.certainty(maths.nested_change(inner, outer, *config.nested)).mean(), {}
+        return maths.certainty(maths.nested_change(inner, outer, small, large)).mean(), {}

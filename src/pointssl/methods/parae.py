@@ -19,7 +19,8 @@ from pointssl.ops import mixture
 from pointssl.types import CloudBatch, StepOutput
 
 FLOAT32_FLOOR = 5e-5
-"""Floors below this are computed in float64: in float32 the moments would lose more than a thousandth of a nat."""
+"""Floors below this, in squared radii of the largest cloud of a batch, are computed in float64: in float32 the moments
+would lose more than a thousandth of a nat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +66,13 @@ class ParAE(PretextMethod):
 
     def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:  # noqa: ARG002
         """Score one batch; there is no randomness in the method."""
+        exact = self.precision(
+            batch.xyz
+        )  # asked first, so that a compiled step breaks before the network, not behind it
         logits = self.partition_logits(batch.xyz)
         # Autocast would run the products of the loss in bf16, where flat clouds have no Cholesky factor.
         with torch.autocast(batch.xyz.device.type, enabled=False):
-            # Moments cancel for clouds far from the origin, and for floors well below the default: 0.025 nats at 1e-6.
-            exact = torch.float64 if self.config.floor < FLOAT32_FLOOR else torch.float32
+            # Moments cancel for clouds far from the origin.
             xyz = batch.xyz.to(exact) - batch.xyz.to(exact).mean(dim=1, keepdim=True)
             assignment = logits.to(exact).softmax(dim=-1)
             fitted = self.fit_assignment(xyz, assignment)
@@ -82,6 +85,15 @@ class ParAE(PretextMethod):
                     "smallest_variance": mixture.smallest_eigenvalue(fitted.cov).amin(),
                 }
         return StepOutput(loss=loss, logs=logs)
+
+    @torch.compiler.disable
+    def precision(self, xyz: Float[Tensor, "b n 3"]) -> torch.dtype:
+        """Return what the loss is computed in: a floor is small or large beside the squared radius of a cloud.
+
+        Moments cancel where it is small: 0.025 nats at a floor of 1e-6 in float32, and the gradient goes first.
+        """
+        radius = (xyz - xyz.mean(dim=1, keepdim=True)).square().sum(dim=-1).amax()
+        return torch.float64 if self.config.floor < FLOAT32_FLOOR * float(radius) else torch.float32
 
     def fit_assignment(self, xyz: Float[Tensor, "b n 3"], assignment: Float[Tensor, "b n j"]) -> mixture.Mixture:
         """Return the mixture of a given soft partition, with this method's floor and covariance."""

@@ -1,7 +1,7 @@
 """Random numbers, so many per cloud, that several processes draw as one process would have drawn them alone."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointssl.ops import distributed
@@ -28,6 +28,18 @@ class Draws:
     def of_process(cls, generator: torch.Generator | None, clouds: int) -> "Draws":
         """Return this process's share of what all processes draw, each for `clouds` clouds and from the same seed."""
         return cls(generator, clouds, distributed.rank() * clouds, distributed.world() * clouds)
+
+    def spread(self, count: int | None) -> tuple[Int[Tensor, "s"], float]:
+        """Return which of these clouds are among `count` that lie evenly in the whole batch (all, without a count).
+
+        The second value is what a mean over them must be taken times, so that the mean over processes is the mean over
+        the `count` clouds.
+        """
+        if count is None or count >= self.total:
+            return torch.arange(self.clouds), 1.0
+        rows = torch.arange(count) * self.total // count - self.part.start
+        own = rows[(rows >= 0) & (rows < self.clouds)]
+        return own, len(own) * self.total / (self.clouds * count)
 
     def uniform(self, *shape: int) -> Float[Tensor, "b *shape"]:
         """Return numbers in [0, 1)."""

@@ -84,8 +84,9 @@ def run(
         lr = learning_rate(optim, index, total, (batches.steps_per_epoch or 0) / per_update)
         for group in state.optimizer.param_groups:
             group["lr"] = lr
-        # Dropout draws from torch's own state, so that is set as well: nothing of it has to be stored.
-        torch.manual_seed(seed_of(config.seed, 3, index, runtime.rank))
+        # Dropout draws from torch's own state, so that is set as well: nothing of it has to be stored. It is the same
+        # in all processes, as ours draws for the rows of all of them (`backbones.layers.Dropout`).
+        torch.manual_seed(seed_of(config.seed, 3, index, 0))
         # The same for all processes: methods draw for the clouds of all of them and take their share (`ops.draws`).
         generator.manual_seed(seed_of(config.seed, 4, index))
         state.optimizer.zero_grad(set_to_none=True)

@@ -4,12 +4,14 @@
 is one process.
 """
 
+import itertools
 import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 import torch
 import torch.distributed as dist
@@ -17,6 +19,9 @@ from torch import Tensor
 from torch._C._distributed_c10d import PrefixStore, TCPStore
 
 from pointssl.runs.device import choose_device
+
+_CALLS = itertools.count()
+"""How many groups this process has joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def start(device: str | None = None) -> Iterator[Runtime]:
     if place.type == "cuda":
         torch.cuda.set_device(place)
     dist.init_process_group(
-        "nccl" if place.type == "cuda" else "gloo", store=_restart_store(world), rank=rank, world_size=world
+        "nccl" if place.type == "cuda" else "gloo", store=_meeting_place(world), rank=rank, world_size=world
     )
     try:
         yield Runtime(device=place, rank=rank, world=world)
@@ -88,10 +93,19 @@ def start(device: str | None = None) -> Iterator[Runtime]:
         dist.destroy_process_group()
 
 
-def _restart_store(world: int) -> PrefixStore:
-    """Return a meeting place of this restart alone: a restarted group must not read the addresses of the dead one."""
+def _meeting_place(world: int) -> PrefixStore:
+    """Return a store of this restart and this call alone: nobody may read the addresses of a group that is gone.
+
+    All processes make their calls in one order, so that they count them alike.
+    """
+    restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return PrefixStore(f"restart-{restart}/call-{next(_CALLS)}", _store(world))
+
+
+@cache
+def _store(world: int) -> TCPStore:
+    """Return this process's connection to the store that the group shares, the same one for all calls."""
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     # Under torchrun the agent already serves the store; a launcher of another kind leaves that to rank 0.
     serves = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and os.environ["RANK"] == "0"
-    shared = TCPStore(host, port, world, is_master=serves, timeout=timedelta(minutes=10))
-    return PrefixStore(f"restart-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", shared)
+    return TCPStore(host, port, world, is_master=serves, timeout=timedelta(minutes=10))

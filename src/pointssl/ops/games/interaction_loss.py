@@ -112,12 +112,12 @@ def nested_kept(uniform: Float[Tensor, "b t r"], small: int, large: int) -> Bool
 
 
 def nested_change(
-    inner: Float[Tensor, "*b k"], outer: Float[Tensor, "*b k"], small: float, large: float
+    inner: Float[Tensor, "*b k"], outer: Float[Tensor, "*b k"], small: int, large: int
 ) -> Float[Tensor, "*b k"]:
-    """Return what the logits gain from a share `small` to a share `large` of the regions.
+    """Return what the logits gain from `small` to `large` regions.
 
-    outer - (large / small) · inner leaves what orders between the two shares contribute; with `small` 0 the inner
-    cloud is empty, and what it gives is taken off as it is.
+    outer - (large / small) · inner leaves what orders between the two contribute, and nothing of order 1; with `small`
+    0 the inner cloud is empty, and what it gives is taken off as it is.
     """
     return outer - (large / small if small > 0 else 1.0) * inner
 

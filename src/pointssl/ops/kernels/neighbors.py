@@ -1,8 +1,11 @@
 """Which points lie nearest to which, in the space of any feature, in bounded memory and the same on every run.
 
-Ranking needs only |x_j|²/2 - x_i · x_j, one matrix product; the features are centred first so that a cloud far from
-the origin loses no digits. Equal ranks are ordered by index. Ranks are float32 whatever the autocast says: in half
-precision the sets of neighbours change. The selection is compiled where it can be (`native`).
+Ranking needs only |x_j|²/2 - x_i · x_j, one matrix product; the features are centred first, in their own precision, so
+that a cloud far from the origin loses no digits. Equal ranks are ordered by index. Ranks are float32 whatever the
+autocast says: in half precision the sets of neighbours change. The selection is compiled where it can be (`native`).
+
+Distances below about 3e-4 radii of the cloud are not told apart: float32 has no digits left for them beside |x_j|²/2.
+In clusters that tight the order is open, and a point need not be in its own list.
 """
 
 import torch
@@ -18,7 +21,7 @@ BLOCK_GPU = 1 << 26
 
 
 def nearest(x: Float[Tensor, "b n d"], k: int) -> Int[Tensor, "b n k"]:
-    """Return the `k` nearest points of every point of its own cloud, nearest first, the point itself included.
+    """Return the `k` nearest points of every point of its own cloud, nearest first, itself included (see resolution).
 
     Raises ValueError when a cloud has fewer than `k` points. Not differentiable.
     """
@@ -34,7 +37,8 @@ def _nearest(x: Tensor, k: int) -> Tensor:
     found = torch.empty(b, n, k, dtype=torch.int64, device=x.device)
     block = BLOCK_CPU if x.device.type == "cpu" else BLOCK_GPU
     clouds, rows = max(1, block // (n * n)), max(1, min(n, block // n))
-    centred = x.float() - x.float().mean(dim=1, keepdim=True)
+    wide = x if x.dtype == torch.float64 else x.float()
+    centred = (wide - wide.mean(dim=1, keepdim=True)).float()
     # The square rides along as one more feature: (x_i, 1) · (-x_j, |x_j|²/2), with no second pass over the ranks.
     query = torch.cat([centred, torch.ones_like(centred[..., :1])], dim=-1)
     points = torch.cat([-centred, 0.5 * centred.square().sum(dim=-1, keepdim=True)], dim=-1).mT
