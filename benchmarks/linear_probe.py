@@ -1,4 +1,4 @@
-"""Linear SVM on frozen ParAE features of `psb-shrec12`, and of `bimnet10` with the same encoders, and untrained twins.
+"""Linear SVM on frozen ParAE features of `psb-shrec12` and `bimnet10`, beside random-init baselines.
 
 Pre-trains on the training clouds (without labels) with the recipe's settings, one run per seed, and evaluates the last
 epoch. Runs lie in `runs/linear-probe/` and are resumed, so an interrupted benchmark goes on where it stopped.
@@ -37,7 +37,7 @@ class Options:
     recipe: str = "parae-pointnet"
     """Settings of the runs."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """One run per seed; the untrained twins use the same seeds."""
+    """One run per seed; the random-init baselines use the same seeds."""
     epochs: float | None = None
     """In place of the recipe's."""
     components: int | None = None
@@ -90,19 +90,19 @@ def settings(options: Options, source: str, seed: int) -> PretrainConfig:
 
 
 def rows(evaluations: list[Evaluation], protocol: str) -> list[dict[str, Any]]:
-    """Return the pre-trained encoders' score over the seeds, and the untrained twins'."""
+    """Return the pre-trained encoders' score over the seeds, and the random-init baselines'."""
     first = evaluations[0]
     pretrained = [s.accuracy.mean for e in evaluations if (s := e.score(protocol, "pretrained")) is not None]
-    twin = first.score(protocol, "untrained")
-    assert twin is not None
-    both = {"pretrained": pretrained, "untrained": [r.accuracy for r in twin.repeats]}
+    baseline = first.score(protocol, "untrained")
+    assert baseline is not None
+    both = {"pretrained": pretrained, "untrained": [r.accuracy for r in baseline.repeats]}
     return [
         {
             "protocol": protocol,
             "arm": arm,
             "n": len(values),
             "values": values,
-            "test_clouds": twin.n_test,
+            "test_clouds": baseline.n_test,
             **asdict(stats.mean_interval(values)),
         }
         for arm, values in both.items()

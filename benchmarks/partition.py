@@ -67,11 +67,11 @@ def measure_all(runs: list[str], path: Path, split: str, points: int) -> dict[st
             raise RunError(f"{run} is not a ParAE run; it has no partition")
         j, floor = config.method.components, config.method.floor
         torch.manual_seed(0)
-        twin = build_method(config.method, build_backbone(config.backbone))
-        assert isinstance(twin, ParAE)
+        baseline = build_method(config.method, build_backbone(config.backbone))
+        assert isinstance(baseline, ParAE)
         ways = {
             f"ParAE ({Path(run).name})": partition.by_network(method),
-            "ParAE, untrained": partition.by_network(twin),
+            "ParAE, untrained": partition.by_network(baseline),
             "k-means": partition.by_k_means(j),
             "k-means, as many parts as ParAE uses": as_many_as(partition.by_network(method)),
             "mixture by EM": partition.by_mixture(j, floor=floor),

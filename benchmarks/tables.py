@@ -1,7 +1,7 @@
 """Write the tables of the README and of docs/results.md from `results/`: what is printed there was measured.
 
 python benchmarks/tables.py            # writes
-python benchmarks/tables.py --check    # leaves with 1 where pages and results differ
+python benchmarks/tables.py --check    # exits with 1 where pages and results differ
 """
 
 import argparse

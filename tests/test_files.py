@@ -1,4 +1,4 @@
-"""Files and folders are whole or absent: after an exception, on a full disk, and after kill -9 at any moment."""
+"""Files and folders are atomic: after an exception, on a full disk, and after kill -9 at any moment."""
 
 import errno
 import json

@@ -1,6 +1,6 @@
 """What went wrong on the user's side, in one line that says what, where and what to do.
 
-The command line prints these without a traceback and leaves with exit code 2. Library code below the edges raises
+The command line prints these without a traceback and exits with code 2. Library code below the edges raises
 `ValueError`; everything that touches a user's files, settings or runs raises one of these.
 """
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, whatever happens to the process, the disk or the machine.
+"""Atomic files: either whole or not there, whatever happens to the process, the disk or the machine.
 
 What is being written lies in a hidden folder beside its place, is flushed, and is then renamed into it. That folder
 holds a lock, which the system lets go of when its process ends, however it ends: so whoever writes there next can tell
@@ -111,13 +111,13 @@ def lock(path: Path, what: str) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all."""
+    """Write `text` to `path`, atomically."""
     with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all; NaN is refused because JSON has none."""
+    """Write `value` as indented JSON, atomically; NaN is refused because JSON has none."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 

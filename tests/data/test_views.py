@@ -1,4 +1,4 @@
-"""Stored views: rendered whole or not at all, found by name, and refused before training where they do not fit."""
+"""Stored views: rendered atomically, found by name, and refused before training where they do not fit."""
 
 import json
 import signal

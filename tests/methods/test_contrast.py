@@ -59,7 +59,7 @@ def test_loss__of_clouds_that_are_alike_is_known() -> None:
     # All 2B vectors are equal, so that each of the 2B - 1 candidates is as good as the right one.
     output = score(build(augment=STILL).eval(), clouds(1).expand(8, -1, -1))
     assert output.loss.item() == pytest.approx(np.log(15), rel=1e-5)
-    assert output.logs["bound_copies"].item() == pytest.approx(0, abs=1e-5)
+    assert output.logs["bound_intra"].item() == pytest.approx(0, abs=1e-5)
 
 
 def test_local_crops__loss_is_the_written_mean() -> None:
@@ -106,7 +106,7 @@ def test_training__separates_clouds_that_the_changes_leave_different() -> None:
         output = method(CloudBatch(xyz=xyz), torch.Generator().manual_seed(step))
         output.loss.backward()
         optimiser.step()
-        bounds.append(output.logs["bound_copies"].item())
+        bounds.append(output.logs["bound_intra"].item())
     assert bounds[-1] > bounds[0] + 0.5
     assert max(bounds) <= np.log(8) + 1e-5
 

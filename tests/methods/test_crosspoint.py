@@ -48,7 +48,7 @@ def test_loss__copies_together_and_their_mean_to_the_view() -> None:
 def test_views__one_is_enough() -> None:
     assert build().views == 1
     output = build()(CloudBatch(xyz=torch.randn(4, 32, 3)), torch.Generator().manual_seed(0))
-    assert {"intra", "inter", "bound_copies", "bound_view_1"} == set(output.logs)
+    assert {"intra", "inter", "bound_intra", "bound_view_1"} == set(output.logs)
 
 
 def test_config__refuses_impossible_settings() -> None:

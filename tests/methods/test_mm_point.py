@@ -62,8 +62,8 @@ def test_loss__is_the_written_sum(heads: str, intra_modal_negatives: bool) -> No
     assert method.image is not None
     pooled = method.backbone(data.xyz).pooled
     images = method.image(((data.views.float() / 255 - 0.449) / 0.226).flatten(0, 1)).unflatten(0, (6, 3))
-    copy_head = method.cloud_heads[0] if method.copy_head is None else method.copy_head
-    one = copy_head(pooled)
+    intra_head = method.cloud_heads[0] if method.intra_head is None else method.intra_head
+    one = intra_head(pooled)
     wanted = direction(one, one, 0.5, True)  # both directions are equal
     for view in range(3):
         pair = view if heads == "per_view" else 0
@@ -80,7 +80,7 @@ def test_loss__is_the_written_sum(heads: str, intra_modal_negatives: bool) -> No
 def test_heads__as_many_as_wired(heads: str, clouds: int, images: int) -> None:
     method = build(heads=heads)
     assert (len(method.cloud_heads), len(method.image_heads)) == (clouds, images)
-    assert (method.copy_head is None) == (heads == "single")
+    assert (method.intra_head is None) == (heads == "single")
 
 
 def test_heads__first_half_of_the_views_looks_at_the_first_copy() -> None:
@@ -128,7 +128,7 @@ def test_levels__of_every_control() -> None:
 
 def test_bounds__are_logged_per_view_and_per_level() -> None:
     nested = build()(batch(), torch.Generator().manual_seed(0)).logs
-    assert {"bound_copies", "bound_view_1", "bound_view_2", "bound_view_3"} <= set(nested)
+    assert {"bound_intra", "bound_view_1", "bound_view_2", "bound_view_3"} <= set(nested)
     drawn = build(levels="random")(batch(), torch.Generator().manual_seed(0)).logs
     assert {f"bound_level_{level}" for level in (1, 2, 3)} <= set(drawn)
 

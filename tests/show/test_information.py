@@ -13,8 +13,8 @@ def lines(**ends: float) -> list[dict[str, float]]:
 
 
 def test_tracked__copies_views_levels_in_order() -> None:
-    found = tracked(lines(bound_view_10=1.0, bound_view_2=1.0, bound_level_1=1.0, bound_copies=1.0))
-    assert found == ["bound_copies", "bound_view_2", "bound_view_10", "bound_level_1"]
+    found = tracked(lines(bound_view_10=1.0, bound_view_2=1.0, bound_level_1=1.0, bound_intra=1.0))
+    assert found == ["bound_intra", "bound_view_2", "bound_view_10", "bound_level_1"]
     assert [label(name) for name in found] == ["two copies", "view 2", "view 10", "level 1"]
 
 
@@ -31,7 +31,7 @@ def test_last_values__mean_of_the_last_twentieth() -> None:
 
 def test_picture__drawn_where_there_is_something() -> None:
     assert information_picture(lines(), 32) is None
-    picture = information_picture(lines(bound_copies=2.0, bound_view_1=1.0, bound_level_2=0.5), 32)
+    picture = information_picture(lines(bound_intra=2.0, bound_view_1=1.0, bound_level_2=0.5), 32)
     assert picture is not None
     assert picture.name == "information"
     assert "view 1" in picture.alt

@@ -1,4 +1,4 @@
-"""The metrics file across kills and resumes, and what a run says of its circumstances."""
+"""The metrics file across kills and resumes, and what a run says of its provenance."""
 
 import json
 import math
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pointssl.runs.record import Metrics, circumstances, commit, read_metrics, truncate
+from pointssl.runs.record import Metrics, commit, provenance, read_metrics, truncate
 from tests.doubles import ToyClouds
 
 
@@ -79,7 +79,7 @@ def test_metrics__with_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_circumstances__are_plain_json_and_name_data_code_and_machine() -> None:
-    found = circumstances(ToyClouds(), 3, torch.device("cpu"), 1)
+    found = provenance(ToyClouds(), 3, torch.device("cpu"), 1)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["seed"] == 3
     assert found["data"]["fingerprint"] == ToyClouds().fingerprint

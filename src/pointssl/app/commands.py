@@ -24,7 +24,7 @@ def recipes() -> None:
 
 
 def demo(*, data: str | None = None, out: Path = Path("demo"), seconds: float = 75.0, seed: int = 0) -> None:
-    """Pre-train ParAE, measure it beside its untrained twin, and draw what it sees, in a few minutes.
+    """Pre-train ParAE, measure it beside its random-init baseline, and draw what it sees, in a few minutes.
 
     Args:
         data: your clouds (a folder, store or file); generated shapes by default.
@@ -50,7 +50,7 @@ def evaluate(
     bf16: bool = False,
     finetune: str = "finetune",
 ) -> None:
-    """Measure a run's encoder beside its untrained twin and keep the scores under the run.
+    """Measure a run's encoder beside its random-init baseline and keep the scores under the run.
 
     Args:
         run: folder of the run, or hf:OWNER/MODEL.
@@ -154,7 +154,7 @@ def report(
     seed: int = 0,
     up: Literal["x", "y", "z"] | None = None,
 ) -> None:
-    """Write a run's pictures and its page, which opens from the disk without a network.
+    """Write a run's pictures and its page, which opens offline.
 
     Args:
         run: folder of the run, or hf:OWNER/MODEL.

@@ -1,4 +1,4 @@
-"""The whole story in a few minutes: pre-train, measure beside the untrained twin, draw, and say where to look."""
+"""The whole story in a few minutes: pre-train, measure beside the random-init baseline, draw, and say where to look."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ POINTS = 1024
 
 
 def run_demo(data: str | None, out: Path, *, seconds: float, seed: int) -> Path:
-    """Make a run in `out`, measure it, write its page and return that; an unfinished demo is gone on with."""
+    """Make a run in `out`, measure it, write its page and return that; an unfinished demo is resumed."""
     source = _packed(data, out) if data is not None else SHAPES
     splits = _splits(source, seed)
     train = splits[0] if splits else open_dataset(source)

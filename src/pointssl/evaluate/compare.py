@@ -162,8 +162,8 @@ def tables(comparison: Comparison) -> list[Table]:
     for name in ("protocol", "runs", "pre-trained", "untrained"):
         scores.add_column(name, justify="right" if name.endswith("trained") else "left")
     for row in comparison.rows:
-        twin = "" if row.untrained is None else points(row.untrained)
-        scores.add_row(row.protocol, escape(row.group), escape(accuracy(row.accuracy, row.test_interval)), twin)
+        baseline = "" if row.untrained is None else points(row.untrained)
+        scores.add_row(row.protocol, escape(row.group), escape(accuracy(row.accuracy, row.test_interval)), baseline)
     pairs = Table(
         title="differences in points",
         caption="p after Holm's correction for all pairs of a protocol\n" + _speaks_of(comparison.pairs),
@@ -191,7 +191,7 @@ def _speaks_of(pairs: Sequence[Pair]) -> str:
 
 def _row(name: str, members: list[Evaluation], protocol: str) -> Row:
     means = [s.accuracy.mean for m in members if (s := m.score(protocol, "pretrained")) is not None]
-    twins = [s.accuracy.mean for m in members if (s := m.score(protocol, "untrained")) is not None]
+    baselines = [s.accuracy.mean for m in members if (s := m.score(protocol, "untrained")) is not None]
     accuracy = stats.mean_interval(means, over="runs")
     shared = all(bool(s.repeats[0].predictions) for m in members if (s := m.score(protocol, "pretrained")) is not None)
     return Row(
@@ -200,7 +200,7 @@ def _row(name: str, members: list[Evaluation], protocol: str) -> Row:
         protocol=protocol,
         accuracy=accuracy,
         test_interval=stats.wilson(accuracy.mean, len(members[0].test_labels)) if shared else None,
-        untrained=float(np.mean(twins)) if twins else None,
+        untrained=float(np.mean(baselines)) if baselines else None,
     )
 
 

@@ -40,7 +40,7 @@ def embed(
     device: str | None = None,
     bf16: bool = False,
 ) -> Embeddings:
-    """Encode `data` with the encoder of `run` and write it to `out`, whole or not at all; the ending is the format.
+    """Encode `data` with the encoder of `run` and write it to `out`, atomically; the ending is the format.
 
     parquet: columns name, label, class, feature (a list); npz: arrays names, labels, classes, features; csv: columns
     name, label, class, f0, f1, ... `backbone` is the network of a run that it was passed to. Raises

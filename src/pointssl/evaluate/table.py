@@ -19,14 +19,14 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     for name in ("protocol", "labels", "pre-trained", "untrained", "gain", "p"):
         table.add_column(name, justify="left" if name == "protocol" else "right", no_wrap=True)
     for name in evaluation.protocols():
-        ours, twin = evaluation.score(name, "pretrained"), evaluation.score(name, "untrained")
-        paired = gain(ours, twin, evaluation.test_labels) if ours and twin else None
-        given = [str(s.n_train) for s in (ours, twin) if s is not None]
+        ours, baseline = evaluation.score(name, "pretrained"), evaluation.score(name, "untrained")
+        paired = gain(ours, baseline, evaluation.test_labels) if ours and baseline else None
+        given = [str(s.n_train) for s in (ours, baseline) if s is not None]
         table.add_row(
             name,
             given[0],
             _cell(ours),
-            _cell(twin),
+            _cell(baseline),
             escape(difference(paired)),
             p_value(paired.p) if paired else "",
         )

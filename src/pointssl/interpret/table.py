@@ -81,7 +81,7 @@ def same_question(a: InteractionTable, b: InteractionTable) -> bool:
 
 
 def save(table: InteractionTable, path: Path) -> None:
-    """Write a table, whole or not at all, as `.npz`, or as `.parquet` with a row per cloud (needs pyarrow).
+    """Write a table, atomically, as `.npz`, or as `.parquet` with a row per cloud (needs pyarrow).
 
     Raises:
         SettingError: another ending, or parquet without pyarrow.

@@ -31,7 +31,7 @@ class ContrastConfig(MethodConfig):
     dim: int = 512
     """Width of the space in which copies are compared."""
     temperature: float = 0.1
-    """What cosines are divided by."""
+    """Softmax temperature: cosines are divided by it."""
     local_crops: int = 0
     """Small neighbourhoods of each cloud that look for its two copies as well; 0 leaves them out."""
     local_share: float = 0.25
@@ -75,7 +75,7 @@ class Contrast(PretextMethod):
         copies = contrastive.nt_xent(one, two, config.temperature)
         logs = {
             "copies": copies.detach(),
-            "bound_copies": contrastive.information_bound(one, two, config.temperature).mean(),
+            "bound_intra": contrastive.information_bound(one, two, config.temperature).mean(),
         }
         if not config.local_crops:
             return StepOutput(loss=copies, logs=logs)

@@ -35,7 +35,7 @@ class CrossPointConfig(MethodConfig):
     hidden: tuple[int, int] = (1024, 512)
     """Width of the hidden layer of the clouds' head, and of the images' head."""
     temperature: float = 0.1
-    """What cosines are divided by."""
+    """Softmax temperature: cosines are divided by it."""
     image: ResNetConfig = field(default_factory=ResNetConfig)
     """The image encoder."""
     pictures: PictureConfig = field(default_factory=PictureConfig)
@@ -80,7 +80,7 @@ class CrossPoint(PretextMethod):
         logs = {
             "intra": intra.detach(),
             "inter": inter.detach(),
-            "bound_copies": contrastive.information_bound(one, two, config.temperature).mean(),
+            "bound_intra": contrastive.information_bound(one, two, config.temperature).mean(),
             "bound_view_1": contrastive.information_bound(middle, seen, config.temperature).mean(),
         }
         return StepOutput(loss=intra + inter, logs=logs)

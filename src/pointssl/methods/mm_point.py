@@ -39,7 +39,7 @@ class MMPointConfig(MethodConfig):
     hidden: tuple[int, int] = (1024, 512)
     """Width of the hidden layer of the clouds' heads, and of the images' heads."""
     temperature: float = 0.1
-    """What cosines are divided by; CrossPoint's value."""
+    """Softmax temperature: cosines are divided by it; CrossPoint's value."""
     intra_modal_negatives: bool = True
     """Where a cloud looks for its view, let other clouds be candidates too; and other views, where a view looks."""
     intra: float = 1.0
@@ -84,7 +84,7 @@ class MMPoint(PretextMethod):
         self.view_kind = config.pictures.kind
         cloud, dim = (backbone.pooled_dim, config.hidden[0]), config.view_dim
         pairs = config.views if config.heads == "per_view" else 1
-        self.copy_head = mlp((*cloud, config.intra_dim)) if config.intra and config.heads != "single" else None
+        self.intra_head = mlp((*cloud, config.intra_dim)) if config.intra and config.heads != "single" else None
         self.views = config.views if config.inter else 0
         self.image = None if not config.inter else image or ResNet(config.image)
         own = config.inter or config.heads == "single"
@@ -100,12 +100,12 @@ class MMPoint(PretextMethod):
         pooled: Tensor = self.backbone(copies).pooled
         loss, logs = torch.zeros((), device=pooled.device), {}
         if config.intra:
-            head = self.cloud_heads[0] if self.copy_head is None else self.copy_head
+            head = self.cloud_heads[0] if self.intra_head is None else self.intra_head
             one, two = head(pooled).chunk(2)
             intra = contrastive.nt_xent(one, two, config.temperature)  # all candidates of both copies, as SimCLR
             loss = loss + config.intra * intra
             logs["intra"] = intra.detach()
-            logs["bound_copies"] = contrastive.information_bound(one, two, config.temperature).mean()
+            logs["bound_intra"] = contrastive.information_bound(one, two, config.temperature).mean()
         if config.inter:
             inter, bounds = self._against_views(batch, pooled, draws)
             loss = loss + config.inter * inter

@@ -44,16 +44,16 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimConfig:
-    """How the weights follow the gradient."""
+    """Settings of the optimiser."""
 
     kind: Literal["adamw", "adam", "sgd"] = "adam"
-    """Rule of the update; adamw keeps the weight decay apart from the gradient."""
+    """Optimiser; adamw keeps the weight decay apart from the gradient."""
     lr: float = 1e-3
     """Learning rate after the warm-up."""
     final_lr: float = 0.0
     """Learning rate that the cosine ends at, and that the steps do not go below."""
     schedule: Literal["cosine", "constant", "step"] = "cosine"
-    """Course of the learning rate after the warm-up."""
+    """Learning-rate schedule after the warm-up."""
     warmup_steps: int = 0
     """Steps over which the learning rate rises in a straight line from 0."""
     warmup_epochs: float = 0.0
@@ -63,11 +63,11 @@ class OptimConfig:
     step_factor: float = 0.7
     """Factor of each cut, for the schedule `step`."""
     weight_decay: float = 0.0
-    """Pull of the weights towards 0; biases and norms are left out."""
+    """Weight decay; biases and norms are left out."""
     momentum: float = 0.9
     """Momentum of sgd."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Memories of the two averages of adam and adamw."""
+    """Betas of adam and adamw."""
     clip: float | None = None
     """Largest norm of the whole gradient; longer ones are scaled down."""
     accumulate: int = 1
@@ -117,7 +117,7 @@ class PretrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     """The optimiser."""
     epochs: float = 25.0
-    """How often every cloud is seen, where no other budget is given; data without an end needs one."""
+    """Training epochs, where no other budget is given; data without an end needs one."""
     clouds_seen: float | None = None
     """Clouds that the whole run sees, such as 1.4e6; overrides `epochs`."""
     minutes: float | None = None

@@ -9,7 +9,7 @@
     run/evaluation/            scores of the encoder, one file per data set
     run/failure/               the evidence, after NaN or divergence
 
-Checkpoints and the encoder appear whole or not at all. Nothing in them is a program: weights are safetensors, the
+Checkpoints and the encoder appear atomically. Nothing in them is a program: weights are safetensors, the
 rest is JSON.
 """
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind about itself: its circumstances, and one line of figures per logged step."""
+"""What a run leaves behind about itself: its provenance, and one line of figures per logged step."""
 
 import json
 import math
@@ -23,7 +23,7 @@ from pointssl.runs.layout import METRICS
 _LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "safetensors")
 
 
-def circumstances(dataset: Dataset, seed: int, device: torch.device, world: int) -> dict[str, Any]:
+def provenance(dataset: Dataset, seed: int, device: torch.device, world: int) -> dict[str, Any]:
     """Return versions, code, machine, data, seed and command of this process, as JSON values."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

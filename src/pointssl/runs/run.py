@@ -243,7 +243,7 @@ def resume_command(folder: Path, config: PretrainConfig) -> str:
 
 
 def write_encoder(backbone: Backbone, config: PretrainConfig, record: dict[str, Any], folder: Path) -> None:
-    """Write an encoder folder, whole or not at all; `folder` must not exist yet."""
+    """Write an encoder folder, atomically; `folder` must not exist yet."""
     with atomic_folder(folder) as partial:
         write_tensors(partial / layout.WEIGHTS, backbone.state_dict())
         write_json(partial / layout.CONFIG, to_json(config))

@@ -1,1 +1,1 @@
-"""Pictures of what a run learned: figures, a turnable 3D view, and one self-contained report page."""
+"""Pictures of what a run learned: figures, an interactive 3D view, and one self-contained report page."""

@@ -99,5 +99,5 @@ class Study:
 
 
 def save(study: Study, path: Path) -> None:
-    """Write a study as JSON, whole or not at all."""
+    """Write a study as JSON, atomically."""
     files.write_json(path, {"study": study.name, "verdict": study.verdict} | asdict(study))

@@ -1,4 +1,4 @@
-"""One call from settings and clouds to a finished encoder, which can be stopped and taken up again at any step."""
+"""One call from settings and clouds to a finished encoder, which can be stopped and resumed at any step."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +22,7 @@ from pointssl.runs import layout
 from pointssl.runs.checkpoint import latest, step_of
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.passed import Passed
-from pointssl.runs.record import circumstances
+from pointssl.runs.record import provenance
 from pointssl.runs.run import resume_command, write_encoder
 from pointssl.runs.weights import load_weights
 from pointssl.train import budget, checks, initial, loop, monitor
@@ -61,7 +61,7 @@ def pretrain(
         method: trained in place of `config.method` and its backbone, as for an image encoder of one's own.
         init_from: a run, checkpoint, encoder folder or `hf:owner/model` whose weights training starts from: those of
             the whole method where it is the same task, else those of the encoder; from scratch without.
-        notes: JSON values to keep in the run's record beside its circumstances.
+        notes: JSON values to keep in the run's record beside its provenance.
         measure: called after every epoch with the method, averaged where the run keeps an average; what it returns
             goes into the metrics. It must leave the method and all randomness as they were.
         resume: go on from the last whole checkpoint; the result is the one of a run that was never stopped.
@@ -204,7 +204,7 @@ def prepare(
 def _begin(run: Path, parts: Parts, notes: Mapping[str, Any]) -> dict[str, Any]:
     """Write the run's settings and record, or check and extend those that are there."""
     runtime, config = parts.runtime, parts.config
-    record = circumstances(parts.dataset, config.seed, runtime.device, runtime.world) | dict(notes)
+    record = provenance(parts.dataset, config.seed, runtime.device, runtime.world) | dict(notes)
     record["data"]["up"] = config.data.reading.up_in(parts.dataset)
     record["job"] = checks.job()
     if parts.batches.pictures is not None:

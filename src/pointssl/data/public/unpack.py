@@ -1,4 +1,4 @@
-"""Archives from strangers: unpacked whole or not at all, and never outside the folder that they are meant for."""
+"""Archives from strangers: unpacked atomically, and never outside the folder that they are meant for."""
 
 import lzma
 import shutil

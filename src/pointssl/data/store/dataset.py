@@ -43,7 +43,7 @@ def write_store(
     splits: Sequence[str] | None = None,
     shard_clouds: int = 256,
 ) -> None:
-    """Write clouds that are at hand as a store, whole or not at all; `pack` does the same for many files, in parallel.
+    """Write clouds that are at hand as a store, atomically; `pack` does the same for many files, in parallel.
 
     Raises:
         DataError: `path` exists, or clouds of which only some have a label.

@@ -1,6 +1,6 @@
 """Packing: many files (or any data set) into a store, in parallel, resumable, the same whatever the number of workers.
 
-The clouds are divided into shards before anything is read. Every shard is written whole or not at all into
+The clouds are divided into shards before anything is read. Every shard is written atomically into
 `OUT.partial`; a run that was killed is finished by the same command, which keeps the shards that are there. At the end
 the folder is renamed to `OUT`. No time, path or machine goes into a store: packing the same files again gives the same
 bytes.

@@ -1,6 +1,6 @@
 """Views rendered once for all later runs: meshes by ray casting, clouds by splatting, pictures packed as they are.
 
-The objects are divided into shards before anything is rendered. Every shard is written whole or not at all into
+The objects are divided into shards before anything is rendered. Every shard is written atomically into
 `OUT.partial`; a run that was killed is finished by the same command, which keeps the shards that are there. At the end
 the folder is renamed to `OUT`. The same source and settings give the same bytes.
 """

@@ -122,7 +122,7 @@ def difference_table(differences: Sequence[Difference]) -> str:
 
 
 def views(tables: Sequence[InteractionTable], singles: Sequence[Single], unit: str) -> list[ShapeView]:
-    """Return each single interaction as a turnable cloud: its regions in colour, all others grey."""
+    """Return each single interaction as an interactive cloud: its regions in colour, all others grey."""
     first = tables[0]
     made = []
     for one in singles:

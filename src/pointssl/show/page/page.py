@@ -1,6 +1,6 @@
 """One self-contained HTML page made of panels: it opens from disk and asks no network for anything.
 
-A panel is a title, one sentence that says how to read it, and what is to be seen: HTML, a picture, or a turnable view.
+A panel is a title, one sentence that says how to read it, and what is to be seen: HTML, a picture, a 3D view.
 Any method's pictures can join a report by handing over one more panel.
 """
 
@@ -29,7 +29,7 @@ class Panel:
     pictures: Sequence[style.Picture] = ()
     """Still pictures, one below the other."""
     view: str | None = None
-    """Payload of a turnable view, from `viewer.pack`."""
+    """Payload of an interactive view, from `viewer.pack`."""
     note: str = ""
     """Small print below; plain text."""
 

@@ -21,7 +21,7 @@ VIEWS = "Views that clouds are contrasted with"
 
 
 def worth(scores: Sequence[Comparison], notes: Sequence[str], command: str) -> Panel:
-    """Show every measured task beside the untrained twin, or say how to measure."""
+    """Show every measured task beside the random-init baseline, or say how to measure."""
     title = "What the features are worth"
     if not scores:
         return Panel(
@@ -41,7 +41,7 @@ def worth(scores: Sequence[Comparison], notes: Sequence[str], command: str) -> P
 
 
 def shapes(views: Sequence[ShapeView], up: str) -> Panel:
-    """Show the turnable view."""
+    """Show the interactive view."""
     mixture = all(one.mixture is not None for one in views)
     parts = "Every colour is one part that the network chose by itself, and every part stands for one Gaussian. "
     first = parts if mixture else ""

@@ -142,7 +142,7 @@ class Picture:
     """Natural width in points, 72 to the inch."""
 
     def write(self, folder: Path) -> tuple[Path, Path]:
-        """Write `name.svg` and `name.png` into `folder`, each whole or not at all; return both paths."""
+        """Write `name.svg` and `name.png` into `folder`, each atomically; return both paths."""
         vector, raster = folder / f"{self.name}.svg", folder / f"{self.name}.png"
         files.write_text(vector, self.svg)
         with files.atomic_file(raster) as partial:

@@ -1,4 +1,4 @@
-"""The data of one turnable 3D view: a small JSON header and one block of bytes, gzip in base64, in a single string.
+"""The data of one interactive 3D view: a small JSON header and one block of bytes, gzip in base64, in a single string.
 
 The script that reads it is built from the sources under `viewer/`. Arrays are little-endian; an array in the header is
 `{"type", "shape", "offset"}` into the block.

@@ -25,7 +25,7 @@ FIGURES = (
     Figure("nll", "Negative log likelihood", "nats per point"),
     Figure("effective_components", "Components in use", "components"),
     Figure("effective_rank", "Effective rank of pooled features", "directions"),
-    Figure("mean_max_assignment", "Sureness of the partition", "largest share, mean"),
+    Figure("mean_max_assignment", "Assignment confidence", "largest share, mean"),
     Figure("smallest_variance", "Smallest variance of a component", "squared radii"),
 )
 

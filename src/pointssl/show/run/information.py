@@ -12,7 +12,7 @@ import numpy as np
 from pointssl.show.page import style
 from pointssl.show.run.curves import Lines, series, smooth
 
-COPIES = "bound_copies"
+COPIES = "bound_intra"
 
 
 def tracked(lines: Lines) -> list[str]:
