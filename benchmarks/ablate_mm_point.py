@@ -23,9 +23,9 @@ import tyro
 from pointssl.backbones import build_backbone
 from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
-from pointssl.evaluate import probe
-from pointssl.evaluate.features import EncodeConfig, encode
-from pointssl.evaluate.record import versions
+from pointssl.evaluation import probe
+from pointssl.evaluation.features import EncodeConfig, encode
+from pointssl.evaluation.record import versions
 from pointssl.files import write_json
 from pointssl.methods import MMPointConfig
 from pointssl.ops import stats

@@ -29,7 +29,7 @@ from tyro.conf import Positional
 from pointssl.backbones import BackboneConfig, DGCNNConfig, PointNetConfig
 from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
-from pointssl.evaluate.record import versions
+from pointssl.evaluation.record import versions
 from pointssl.files import write_json
 from pointssl.interpret import table
 from pointssl.interpret.config import InteractConfig

@@ -17,8 +17,8 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 import tyro
 
 from pointssl.app.recipes import recipe
-from pointssl.evaluate.record import Evaluation, versions
-from pointssl.evaluate.suite import evaluate
+from pointssl.evaluation.record import Evaluation, versions
+from pointssl.evaluation.suite import evaluate
 from pointssl.files import write_json
 from pointssl.methods import ParAEConfig
 from pointssl.ops import stats

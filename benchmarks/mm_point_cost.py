@@ -29,7 +29,7 @@ from pointssl.data.batches import stack
 from pointssl.data.reading import ReadConfig
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.data.views.augment import augment_views, level_atoms, standardise
-from pointssl.evaluate.record import versions
+from pointssl.evaluation.record import versions
 from pointssl.files import write_json
 from pointssl.methods import MMPointConfig
 from pointssl.methods.pictures import PictureConfig, pictures

@@ -26,7 +26,7 @@ from pointssl.data.cloud import Dataset
 from pointssl.data.open import open_dataset
 from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import Subset
-from pointssl.evaluate.suite import evaluate
+from pointssl.evaluation.suite import evaluate
 from pointssl.files import write_json
 from pointssl.methods import ParAE, ParAEConfig
 from pointssl.ops import mixture

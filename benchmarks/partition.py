@@ -21,8 +21,8 @@ from pointssl.backbones import build_backbone
 from pointssl.data.files.dataset import open_files
 from pointssl.data.public.psb import human_segmentations
 from pointssl.errors import DataError, RunError, UserError
-from pointssl.evaluate import partition
-from pointssl.evaluate.partition import Agreement, Segmenter
+from pointssl.evaluation import partition
+from pointssl.evaluation.partition import Agreement, Segmenter
 from pointssl.methods import ParAE, ParAEConfig, build_method
 from pointssl.runs.run import Run
 

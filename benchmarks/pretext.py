@@ -27,9 +27,9 @@ from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
 from pointssl.data.views.config import ViewConfig
 from pointssl.data.views.write import write_views
-from pointssl.evaluate import knn, probe
-from pointssl.evaluate.features import EncodeConfig, encode
-from pointssl.evaluate.record import versions
+from pointssl.evaluation import knn, probe
+from pointssl.evaluation.features import EncodeConfig, encode
+from pointssl.evaluation.record import versions
 from pointssl.files import write_json
 from pointssl.methods import CrossPointConfig, MethodConfig, MMPointConfig, ParAEConfig
 from pointssl.methods.pictures import PictureConfig

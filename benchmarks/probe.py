@@ -12,7 +12,7 @@ import time
 import numpy as np
 from sklearn.svm import SVC
 
-from pointssl.evaluate import probe
+from pointssl.evaluation import probe
 
 
 def main() -> None:

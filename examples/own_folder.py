@@ -29,5 +29,5 @@ with tempfile.TemporaryDirectory() as temporary:
         steps=20,
     )
     run = pointssl.pretrain(settings, folder / "run")
-    for score in pointssl.evaluate_run(run, str(folder / "store"), protocols=("svm-cv",), seeds=(0,)).scores:
+    for score in pointssl.evaluate(run, str(folder / "store"), protocols=("svm-cv",), seeds=(0,)).scores:
         print(f"{score.protocol} {score.arm}: {score.accuracy.mean:.2f}")

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pointssl.data.open import open_dataset
     from pointssl.data.store.pack import pack
     from pointssl.data.views.write import write_views
-    from pointssl.evaluate.compare import compare
-    from pointssl.evaluate.embed import embed
-    from pointssl.evaluate.embedder import PointEmbedder
-    from pointssl.evaluate.suite import evaluate as evaluate_run
+    from pointssl.evaluation.compare import compare
+    from pointssl.evaluation.embed import embed
+    from pointssl.evaluation.embedder import PointEmbedder
+    from pointssl.evaluation.suite import evaluate
     from pointssl.interpret.interact import interact
     from pointssl.methods import METHODS
     from pointssl.runs.config import PretrainConfig
@@ -34,15 +34,15 @@ _HOMES = {
     "Adapted": "backbones.adapt",
     "BACKBONES": "backbones",
     "METHODS": "methods",
-    "PointEmbedder": "evaluate.embedder",
+    "PointEmbedder": "evaluation.embedder",
     "PretrainConfig": "runs.config",
     "RECIPES": "app.recipes",
     "Run": "runs.run",
     "TRAIN_RECIPES": "train.recipes",
     "check": "data.check",
-    "compare": "evaluate.compare",
-    "embed": "evaluate.embed",
-    "evaluate_run": "evaluate.suite:evaluate",  # `pointssl.evaluate` is the package
+    "compare": "evaluation.compare",
+    "embed": "evaluation.embed",
+    "evaluate": "evaluation.suite",
     "interact": "interpret.interact",
     "load": "runs.run",
     "load_classifier": "train.classifier",
@@ -67,7 +67,7 @@ __all__ = [
     "check",
     "compare",
     "embed",
-    "evaluate_run",
+    "evaluate",
     "interact",
     "load",
     "load_classifier",

@@ -9,7 +9,7 @@ from pointssl.data.arrays import ArrayDataset
 from pointssl.data.open import open_dataset
 from pointssl.data.splits import Subset, hold_out, open_splits
 from pointssl.errors import DataError
-from tests.evaluate.doubles import boxes
+from tests.evaluation.doubles import boxes
 
 
 def _save(path: Path, **more: np.ndarray) -> str:

@@ -14,8 +14,8 @@ from pointssl.data.cloud import Dataset
 from pointssl.data.open import open_dataset
 from pointssl.data.reading import ReadConfig
 from pointssl.errors import RunError, SettingError
-from pointssl.evaluate.embed import embed
-from pointssl.evaluate.suite import evaluate
+from pointssl.evaluation.embed import embed
+from pointssl.evaluation.suite import evaluate
 from pointssl.methods import MMPoint, MMPointConfig, ParAE, ParAEConfig
 from pointssl.methods.pictures import PictureConfig
 from pointssl.runs.config import DataConfig

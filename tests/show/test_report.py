@@ -9,8 +9,8 @@ import pytest
 
 from pointssl.data.cloud import Labels
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.evaluate import record
-from pointssl.evaluate.record import Conditions, Evaluation, Predicted, Skipped
+from pointssl.evaluation import record
+from pointssl.evaluation.record import Conditions, Evaluation, Predicted, Skipped
 from pointssl.runs.run import Run, load
 from pointssl.runs.weights import digest
 from pointssl.show.page import panels

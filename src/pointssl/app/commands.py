@@ -63,8 +63,8 @@ def evaluate(
         bf16: encode in bf16.
         finetune: recipe of the fine-tuning protocols.
     """
-    from pointssl.evaluate.suite import evaluate as measure
-    from pointssl.evaluate.table import evaluation_table
+    from pointssl.evaluation.suite import evaluate as measure
+    from pointssl.evaluation.table import evaluation_table
 
     settings = {"points": points, "device": device, "bf16": bf16, "finetune": finetune}
     result = measure(run, data, protocols=protocols, seeds=range(seeds), **settings)  # type: ignore[arg-type]
@@ -98,8 +98,8 @@ def compare(
         finetune: recipe of the fine-tuning protocols.
         json: also write the comparison to this file.
     """
-    from pointssl.evaluate.compare import compare as compare_runs
-    from pointssl.evaluate.compare import tables
+    from pointssl.evaluation.compare import compare as compare_runs
+    from pointssl.evaluation.compare import tables
 
     result = compare_runs(
         runs,
@@ -139,7 +139,7 @@ def embed(
         device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
         bf16: encode in bf16.
     """
-    from pointssl.evaluate.embed import embed as write
+    from pointssl.evaluation.embed import embed as write
 
     found = write(run, data, out, split=split, points=points, seed=seed, device=device, bf16=bf16)
     _say(f"{len(found.features)} vectors of {found.features.shape[1]}", out)

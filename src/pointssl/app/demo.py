@@ -13,8 +13,8 @@ from pointssl.data.splits import open_splits
 from pointssl.data.store.dataset import is_store
 from pointssl.data.store.pack import pack
 from pointssl.errors import RunError
-from pointssl.evaluate.suite import evaluate
-from pointssl.evaluate.table import evaluation_table
+from pointssl.evaluation.suite import evaluate
+from pointssl.evaluation.table import evaluation_table
 from pointssl.progress import console
 from pointssl.runs.config import PretrainConfig
 from pointssl.runs.layout import is_begun

@@ -12,8 +12,8 @@ from jaxtyping import Float64
 
 from pointssl.data.cloud import Dataset
 from pointssl.data.splits import required_labels
-from pointssl.evaluate import few_shot, knn, probe
-from pointssl.evaluate.features import EncodeConfig, encode_cached
+from pointssl.evaluation import few_shot, knn, probe
+from pointssl.evaluation.features import EncodeConfig, encode_cached
 from pointssl.ops.evidence import seed_interval
 from pointssl.ops.stats import resampled_means
 from pointssl.runs.run import load

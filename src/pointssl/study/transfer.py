@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from pointssl.data.class_split import ClassSplit, class_split
 from pointssl.data.splits import Splits, open_splits
 from pointssl.errors import SettingError
-from pointssl.evaluate.features import EncodeConfig
+from pointssl.evaluation.features import EncodeConfig
 from pointssl.ops.evidence import HypothesisTest, holm_corrected, hypothesis
 from pointssl.ops.rank_correlation import association
 from pointssl.progress import say

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pointssl.errors import RunError
-from pointssl.evaluate import record
-from pointssl.evaluate.record import Evaluation
+from pointssl.evaluation import record
+from pointssl.evaluation.record import Evaluation
 from pointssl.show.run.scores import Comparison
 
 _TASKS = {

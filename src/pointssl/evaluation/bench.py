@@ -7,9 +7,9 @@ from pathlib import Path
 from pointssl.backbones import BackboneConfig
 from pointssl.backbones.base import Backbone
 from pointssl.data.splits import Splits
-from pointssl.evaluate.features import EncodeConfig, Table, encode_cached
-from pointssl.evaluate.few_shot import FewShotConfig
-from pointssl.evaluate.record import Arm
+from pointssl.evaluation.features import EncodeConfig, Table, encode_cached
+from pointssl.evaluation.few_shot import FewShotConfig
+from pointssl.evaluation.record import Arm
 from pointssl.runs.config import PretrainConfig
 from pointssl.train.recipes import TRAIN_RECIPES
 

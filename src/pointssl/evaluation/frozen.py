@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from pointssl.errors import DataError
-from pointssl.evaluate import few_shot, knn, probe
-from pointssl.evaluate.bench import Bench
-from pointssl.evaluate.features import Table
-from pointssl.evaluate.probe import Fitted
-from pointssl.evaluate.record import Repeat, Results, Skipped, repeat, score
+from pointssl.evaluation import few_shot, knn, probe
+from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.features import Table
+from pointssl.evaluation.probe import Fitted
+from pointssl.evaluation.record import Repeat, Results, Skipped, repeat, score
 from pointssl.train.labels import label_subset
 
 Labels = Int64[np.ndarray, " m"]

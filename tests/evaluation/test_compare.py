@@ -14,15 +14,15 @@ from rich.table import Table
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.reading import ReadConfig
 from pointssl.errors import RunError, SettingError
-from pointssl.evaluate import record
-from pointssl.evaluate.compare import compare, compare_evaluations, groups_of, tables
-from pointssl.evaluate.protocols import PROTOCOLS
-from pointssl.evaluate.record import Arm, Conditions, Evaluation, Predicted, Repeat
+from pointssl.evaluation import record
+from pointssl.evaluation.compare import compare, compare_evaluations, groups_of, tables
+from pointssl.evaluation.protocols import PROTOCOLS
+from pointssl.evaluation.record import Arm, Conditions, Evaluation, Predicted, Repeat
 from pointssl.ops import stats
 from pointssl.ops.evidence import difference_of_runs
 from pointssl.runs.config import DataConfig, PretrainConfig
 from pointssl.runs.run import write_encoder
-from tests.evaluate.doubles import boxes
+from tests.evaluation.doubles import boxes
 
 TRUTH = np.repeat(np.arange(4), 25)
 CONDITIONS = Conditions(

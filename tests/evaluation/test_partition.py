@@ -13,7 +13,7 @@ from pointssl.data.arrays import ArrayDataset
 from pointssl.data.files.dataset import open_files
 from pointssl.data.public.psb import human_segmentations
 from pointssl.data.splits import Subset
-from pointssl.evaluate import partition
+from pointssl.evaluation import partition
 from pointssl.methods import ParAE, ParAEConfig
 
 

@@ -3,7 +3,7 @@
 from rich.markup import escape
 from rich.table import Table
 
-from pointssl.evaluate.record import Evaluation, Score, gain
+from pointssl.evaluation.record import Evaluation, Score, gain
 from pointssl.formatting import p_value, points
 from pointssl.ops.stats import Estimate
 

@@ -8,13 +8,13 @@ from pointssl.backbones import Backbone
 from pointssl.data.open import Data
 from pointssl.data.splits import Splits, holds_test_clouds, open_splits
 from pointssl.errors import SettingError
-from pointssl.evaluate import record
-from pointssl.evaluate.bench import FRACTIONS, SUBSETS, Bench
-from pointssl.evaluate.features import EncodeConfig
-from pointssl.evaluate.few_shot import FewShotConfig
-from pointssl.evaluate.probe import PROBES
-from pointssl.evaluate.protocols import DEFAULT, Protocol, chosen
-from pointssl.evaluate.record import Conditions, Evaluation, Predicted, Score, Skipped
+from pointssl.evaluation import record
+from pointssl.evaluation.bench import FRACTIONS, SUBSETS, Bench
+from pointssl.evaluation.features import EncodeConfig
+from pointssl.evaluation.few_shot import FewShotConfig
+from pointssl.evaluation.probe import PROBES
+from pointssl.evaluation.protocols import DEFAULT, Protocol, chosen
+from pointssl.evaluation.record import Conditions, Evaluation, Predicted, Score, Skipped
 from pointssl.runs.config import PretrainConfig
 from pointssl.runs.run import Run
 from pointssl.runs.weights import digest

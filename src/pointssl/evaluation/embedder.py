@@ -17,7 +17,7 @@ from pointssl.data.arrays import ArrayDataset
 from pointssl.data.files.cloud import settle
 from pointssl.data.files.columns import require_rows
 from pointssl.data.reading import ReadConfig
-from pointssl.evaluate.features import EncodeConfig, encode
+from pointssl.evaluation.features import EncodeConfig, encode
 from pointssl.runs.run import Run
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int64
 
 from pointssl import files
 from pointssl.errors import RunError
-from pointssl.evaluate.features import hash_of
+from pointssl.evaluation.features import hash_of
 from pointssl.ops import stats
 from pointssl.ops.stats import Estimate
 

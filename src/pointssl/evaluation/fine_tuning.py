@@ -18,9 +18,9 @@ from tempfile import TemporaryDirectory
 from pointssl.data.cloud import Dataset
 from pointssl.data.splits import Subset, class_name
 from pointssl.errors import DataError, Interrupted
-from pointssl.evaluate import few_shot
-from pointssl.evaluate.bench import Bench
-from pointssl.evaluate.record import Arm, Predicted, Repeat, Results, Skipped, score
+from pointssl.evaluation import few_shot
+from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.record import Arm, Predicted, Repeat, Results, Skipped, score
 from pointssl.runs import layout
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.weights import digest

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from pointssl.evaluate import knn
-from tests.evaluate.doubles import blobs
+from pointssl.evaluation import knn
+from tests.evaluation.doubles import blobs
 
 TRAIN, LABELS = blobs(3, 20, spread=2.0)
 TEST, _ = blobs(3, 30, seed=1, spread=2.0)

@@ -11,11 +11,11 @@ from functools import partial
 from typing import final
 
 from pointssl.errors import SettingError, nearest
-from pointssl.evaluate import fine_tuning, frozen
-from pointssl.evaluate.bench import Bench
-from pointssl.evaluate.frozen import on_features
-from pointssl.evaluate.probe import PROBES
-from pointssl.evaluate.record import Results
+from pointssl.evaluation import fine_tuning, frozen
+from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.frozen import on_features
+from pointssl.evaluation.probe import PROBES
+from pointssl.evaluation.record import Results
 
 __all__ = ["DEFAULT", "PROTOCOLS", "Protocol", "chosen", "markdown", "on_features", "title"]
 

@@ -12,9 +12,9 @@ from pointssl.data.arrays import ArrayDataset
 from pointssl.data.batches import stack
 from pointssl.data.reading import ReadConfig
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.evaluate.features import EncodeConfig, encode, encode_cached
+from pointssl.evaluation.features import EncodeConfig, encode, encode_cached
 from pointssl.runs.weights import digest
-from tests.evaluate.doubles import Extent, boxes
+from tests.evaluation.doubles import Extent, boxes
 
 SMALL = PointNetConfig(local=(8,), hidden=(8,), pooled_dim=16)
 

@@ -7,10 +7,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from pointssl.errors import DataError
-from pointssl.evaluate import few_shot
-from pointssl.evaluate.few_shot import FewShotConfig
+from pointssl.evaluation import few_shot
+from pointssl.evaluation.few_shot import FewShotConfig
 from pointssl.train.labels import label_subset
-from tests.evaluate.doubles import blobs
+from tests.evaluation.doubles import blobs
 
 LABELS = np.repeat(np.arange(4), [100, 40, 7, 1])
 

@@ -17,17 +17,17 @@ from pointssl.data.augment import AugmentConfig
 from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.evaluate import frozen, record, suite
-from pointssl.evaluate.bench import Bench
-from pointssl.evaluate.features import EncodeConfig
-from pointssl.evaluate.few_shot import FewShotConfig
-from pointssl.evaluate.protocols import PROTOCOLS
-from pointssl.evaluate.record import Arm, Evaluation, Predicted, Repeat, Results, Skipped
-from pointssl.evaluate.table import evaluation_table
+from pointssl.evaluation import frozen, record, suite
+from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.features import EncodeConfig
+from pointssl.evaluation.few_shot import FewShotConfig
+from pointssl.evaluation.protocols import PROTOCOLS
+from pointssl.evaluation.record import Arm, Evaluation, Predicted, Repeat, Results, Skipped
+from pointssl.evaluation.table import evaluation_table
 from pointssl.methods import ClassifyConfig
 from pointssl.runs.config import DataConfig, PretrainConfig
 from pointssl.runs.run import write_encoder
-from tests.evaluate.doubles import Extent, boxes
+from tests.evaluation.doubles import Extent, boxes
 
 TINY = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)
 ONE_EPOCH = PretrainConfig(

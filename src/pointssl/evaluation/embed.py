@@ -11,7 +11,7 @@ from pointssl import files
 from pointssl.backbones import Backbone
 from pointssl.data.open import Data, open_dataset
 from pointssl.errors import SettingError, nearest
-from pointssl.evaluate.features import EncodeConfig, encode
+from pointssl.evaluation.features import EncodeConfig, encode
 from pointssl.runs.run import Run
 
 FORMATS = (".parquet", ".npz", ".csv")

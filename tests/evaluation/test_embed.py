@@ -15,12 +15,12 @@ from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.arrays import ArrayDataset
 from pointssl.data.reading import ReadConfig
 from pointssl.errors import SettingError
-from pointssl.evaluate.embed import embed
-from pointssl.evaluate.embedder import PointEmbedder
-from pointssl.evaluate.features import EncodeConfig, encode
+from pointssl.evaluation.embed import embed
+from pointssl.evaluation.embedder import PointEmbedder
+from pointssl.evaluation.features import EncodeConfig, encode
 from pointssl.runs.config import DataConfig, PretrainConfig
 from pointssl.runs.run import load, write_encoder
-from tests.evaluate.doubles import Extent, boxes
+from tests.evaluation.doubles import Extent, boxes
 
 SMALL = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)
 

@@ -7,9 +7,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from pointssl.evaluate import probe
-from pointssl.evaluate.probe import SVMConfig
-from tests.evaluate.doubles import blobs
+from pointssl.evaluation import probe
+from pointssl.evaluation.probe import SVMConfig
+from tests.evaluation.doubles import blobs
 
 TRAIN, LABELS = blobs(4, 15, spread=2.5)
 TEST, TEST_LABELS = blobs(4, 10, seed=1, spread=2.5)

@@ -19,11 +19,11 @@ from rich.table import Table
 from pointssl import files
 from pointssl.data.cloud import Dataset
 from pointssl.errors import RunError, SettingError
-from pointssl.evaluate import record
-from pointssl.evaluate.protocols import DEFAULT, Protocol, chosen
-from pointssl.evaluate.record import Evaluation, Score
-from pointssl.evaluate.suite import evaluate
-from pointssl.evaluate.table import accuracy, difference
+from pointssl.evaluation import record
+from pointssl.evaluation.protocols import DEFAULT, Protocol, chosen
+from pointssl.evaluation.record import Evaluation, Score
+from pointssl.evaluation.suite import evaluate
+from pointssl.evaluation.table import accuracy, difference
 from pointssl.formatting import p_value, points
 from pointssl.ops import stats
 from pointssl.ops.evidence import ALONE, difference_of_runs
