@@ -6,13 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
+from pointssl.app import cli
 from pointssl.app.data_tables import findings
 from pointssl.data.check import Issue, Report, check, inspect_cloud, is_flat
 from pointssl.data.cloud import Cloud, Labels, Points
 from pointssl.data.store.pack import pack
+from pointssl.data.synthetic import SyntheticShapes
+from pointssl.data.upright import probable_up, up_vote
 from pointssl.errors import DataError
+from pointssl.show.run.cloud_sheet import cloud_sheet
 
 GOOD = np.random.default_rng(0).random((40, 3), dtype=np.float32)
 
@@ -169,3 +174,41 @@ def test_report__table_names_everything() -> None:
 def test_check__real_shapes(shared_data: Path) -> None:
     report = check(shared_data / "psb-segmentation/originals", needed_points=2048)
     assert (report.clouds, report.points, report.fatal) == (6, (2048, 2048), False)
+
+
+def test_check__points_far_from_all_others() -> None:
+    report = check(Clouds({"a": with_point([500, 0, 0]), "b": GOOD}), needed_points=32)
+    assert found(report)[Issue.FAR_POINTS] == ("a",)
+
+
+def test_check__a_word_and_a_path_as_text(tmp_path: Path) -> None:
+    assert check("synthetic:6").clouds == 6
+    np.savetxt(tmp_path / "a.xyz", GOOD)
+    assert check(str(tmp_path / "a.xyz"), needed_points=32).clouds == 1
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_probable_up__generated_shapes_turned(axis: int) -> None:
+    """Their y points up; rolled, so does each other axis."""
+    shapes = SyntheticShapes(48, 0)
+    votes = [up_vote(np.roll(shapes.xyz(place), axis - 1, axis=1)) for place in range(48)]
+    assert probable_up(votes).startswith(f"{'xyz'[axis]} (")
+    assert probable_up(votes[:7]) == ""
+    assert probable_up([0, 1, 2] * 4) == ""
+
+
+def test_sheet__is_a_picture_of_two_dozen_clouds(tmp_path: Path) -> None:
+    cli.main(["data", "check", "synthetic:30", "--sheet", str(tmp_path / "sheet.png")])
+    report = check("synthetic:30")
+    assert len(report.sample) == 24
+    assert len({name for name, _ in report.sample}) == 24
+    with Image.open(tmp_path / "sheet.png") as picture:
+        width, height = picture.size
+        inked = np.asarray(picture.convert("RGBA"))[..., 3] > 0
+    cells = inked[: height // 4 * 4, : width // 6 * 6].reshape(4, height // 4, 6, width // 6)
+    assert (cells.mean(axis=(1, 3)) > 0.02).all()  # something is drawn in each of 4 x 6 cells
+
+
+def test_sheet__names_are_no_formulas(tmp_path: Path) -> None:
+    clouds = [("$x_{[broken", GOOD), ("点云" * 20, GOOD * np.float32(1e-30))]
+    assert cloud_sheet(clouds, title="a$b").png[:4] == b"\x89PNG"

@@ -52,9 +52,7 @@ def test_bin__other_widths_are_refused_until_stated(tmp_path: Path, more: int) -
     table = np.column_stack([sweep(), extra])
     path = write(tmp_path / "a.bin", table)
     assert path.stat().st_size % 16 == 0
-    with pytest.raises(
-        DataError, match=r"does not look like rows of four float32 but of .*--columns x,y,z,intensity,_"
-    ):
+    with pytest.raises(DataError, match=r"not look like rows of four float32 but of .*--columns x,y,z,intensity,_"):
         only(path)
     cloud = only(path, ("x", "y", "z", "intensity", *["_"] * more))
     np.testing.assert_allclose(cloud.points, table[:, :3], rtol=1e-6)

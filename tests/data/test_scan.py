@@ -9,6 +9,7 @@ import pytest
 
 from pointssl.app import cli
 from pointssl.data.check import Issue, Report, check
+from pointssl.data.files import readers
 from pointssl.data.files.dataset import open_files
 from pointssl.data.files.scan import scan
 from pointssl.data.open import splits_of
@@ -252,26 +253,7 @@ def test_scan__system_files_are_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.case("59-lfs-pointers")
 def test_scan__pointers_of_git_lfs_are_listed(tmp_path: Path) -> None:
-    kinds = (
-        "ply",
-        "obj",
-        "off",
-        "stl",
-        "glb",
-        "gltf",
-        "pcd",
-        "las",
-        "laz",
-        "xyz",
-        "csv",
-        "pts",
-        "npy",
-        "npz",
-        "h5",
-        "txt",
-        "asc",
-        "ptx",
-    )
+    kinds = sorted({kind[1:] for kind in readers.SUFFIXES} - {"bin", "e57", "step", "stp", "dae", "3mf"})
     root = place(tmp_path, *(f"{number}.xyz" for number in range(len(kinds) + 1)))
     text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 120345\n"
     for kind in kinds:

@@ -11,6 +11,7 @@ from pointssl.app import flags
 from pointssl.app.tables import two_columns
 from pointssl.app.view_commands import views
 from pointssl.errors import DataError, SettingError, nearest
+from pointssl.files import atomic_file
 from pointssl.progress import make_console, say
 
 console = make_console()
@@ -27,13 +28,14 @@ def run(words: Sequence[str]) -> None:
     flags.call(COMMANDS[words[0]], words[1:], f"pointssl data {words[0]}")
 
 
-def check(path: Positional[str], *, points: int = 1024, columns: str | None = None) -> None:
+def check(path: Positional[str], *, points: int = 1024, columns: str | None = None, sheet: Path | None = None) -> None:
     """Tell what is wrong with clouds before training; exits with code 2 where training should not start.
 
     Args:
         path: a folder, store or file, `synthetic`, or NAME:PATH.
         points: points per cloud that the training will need.
         columns: names of the columns of tables and arrays in their order, such as x,y,z,_,red,green,blue,label.
+        sheet: PNG to write, with two dozen clouds and their axes, so that one sees which way is up.
     """
     from pointssl.app import data_tables
     from pointssl.data.check import check as check_clouds
@@ -41,6 +43,12 @@ def check(path: Positional[str], *, points: int = 1024, columns: str | None = No
     report = check_clouds(path, needed_points=points, columns=_stated(columns))
     console.print(data_tables.findings(report))
     console.print(two_columns(data_tables.taken_for(report)))
+    if sheet is not None and report.sample:
+        from pointssl.show.run.cloud_sheet import cloud_sheet
+
+        with atomic_file(sheet) as partial:
+            partial.write_bytes(cloud_sheet(report.sample, title=report.name).png)
+        say(f"{len(report.sample)} clouds drawn: {sheet}", console)
     if report.fatal:
         raise DataError(f"{path} is not fit for training with {points} points per cloud; the table says what to do")
 

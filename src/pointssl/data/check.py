@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32
 
 from pointssl.data.cloud import Cloud, Dataset, Points
 from pointssl.data.files.columns import stated_columns
@@ -44,6 +45,9 @@ SHAPES = frozenset(
     for ending in line.split()
 )
 """Endings of archives and of files that may hold shapes as well: ignoring them may lose data."""
+
+SAMPLE = 24
+"""Clouds that are kept to be drawn."""
 
 OF_ENDLESS = 256
 """Clouds that are looked at where there is no last one."""
@@ -110,6 +114,8 @@ class Report:
     """What the splits were told from."""
     up: str = ""
     """The axis that probably points up, and how many clouds say so; empty where they do not agree."""
+    sample: tuple[tuple[str, Float32[np.ndarray, "_ 3"]], ...] = ()
+    """Names and some points of `SAMPLE` clouds, evenly spread, to be looked at."""
 
     @property
     def fatal(self) -> bool:
@@ -146,8 +152,10 @@ def check(source: Dataset | str | Path, *, needed_points: int = 1024, columns: S
     first_with: dict[bytes, str] = {}
     sizes: list[int] = []
     votes: list[int] = []
+    sample: list[tuple[str, Points]] = []
     opened = _open(source, seen, columns)
-    for who, cloud in track(opened.clouds, f"checking {opened.name}", opened.total):
+    drawn = set(np.linspace(0, opened.total - 1, min(SAMPLE, opened.total)).astype(int).tolist())
+    for place, (who, cloud) in enumerate(track(opened.clouds, f"checking {opened.name}", opened.total)):
         if isinstance(cloud, Failure):
             seen[Issue.UNREADABLE].append(f"{who} {cloud.reason}")
             continue
@@ -159,6 +167,8 @@ def check(source: Dataset | str | Path, *, needed_points: int = 1024, columns: S
             seen[Issue.UNNAMED].append(f"{who} ({cloud.channels['extra'].shape[1]})")
         if len(cloud.points) and np.isfinite(cloud.points).all():
             votes.append(up_vote(cloud.points))
+            if place in drawn:
+                sample.append((who, cloud.points[:: -(-len(cloud.points) // 2048)]))
             extents.append((who, _extent(cloud.points)))
             # Columns sorted apart: the same for any order of the points, and different for different clouds.
             digest = hashlib.sha256(np.sort(cloud.points, axis=0).tobytes()).digest()
@@ -182,6 +192,7 @@ def check(source: Dataset | str | Path, *, needed_points: int = 1024, columns: S
         classes_from=opened.classes_from,
         splits_from=opened.splits_from,
         up=probable_up(votes),
+        sample=tuple(sample),
     )
 
 
@@ -248,7 +259,9 @@ def _note_names(opened: _Source, seen: dict[Issue, list[str]]) -> None:
         seen[Issue.NO_SPLIT].append(f"{opened.splits['all']} of {opened.total} clouds")
     if opened.classes and sum(opened.classes.values()) < opened.total:
         seen[Issue.PARTLY_LABELLED].append(f"{opened.total - sum(opened.classes.values())} of {opened.total} clouds")
-    seen[Issue.SAME_NAME] += [f"{count} x {name}" for name, count in Counter(opened.names).most_common() if count > 1]
+    seen[Issue.SAME_NAME] += [
+        f"{count} x {name}" for name, count in Counter(filter(None, opened.names)).most_common() if count > 1
+    ]
 
 
 def _open(source: Dataset | str | Path, seen: dict[Issue, list[str]], columns: Sequence[str] | None) -> _Source:
