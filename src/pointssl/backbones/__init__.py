@@ -8,11 +8,13 @@ from typing import Any
 
 from pointssl.backbones.base import Backbone, BackboneConfig
 from pointssl.backbones.dgcnn import DGCNN, DGCNNConfig
+from pointssl.backbones.edge_pointnet import EdgePointNet, EdgePointNetConfig
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 
 BACKBONES: dict[str, tuple[type[BackboneConfig], Callable[[Any], Backbone]]] = {
     "pointnet": (PointNetConfig, PointNet),
     "dgcnn": (DGCNNConfig, DGCNN),
+    "edge-pointnet": (EdgePointNetConfig, EdgePointNet),
 }
 
 
@@ -30,6 +32,8 @@ __all__ = [
     "Backbone",
     "BackboneConfig",
     "DGCNNConfig",
+    "EdgePointNet",
+    "EdgePointNetConfig",
     "PointNet",
     "PointNetConfig",
     "build_backbone",

@@ -1,0 +1,209 @@
+"""What pre-training is worth: frozen features of methods, data and networks beside the same network untrained.
+
+A cell is one network pre-trained by one method on one kind of data with one seed, measured frozen on the test clouds of
+four sets. Cells lie in `runs/worth/`; a finished one is not done again and one that was cut off goes on where it
+stopped. Any number of processes may call this: each takes the next cell that nobody holds. Every call ends by gathering
+all that is finished into `results/worth.json`.
+
+    POINTSSL_DATA=... python benchmarks/worth.py --clouds-seen 100000 --methods untrained contrast --seeds 0 1 2
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+import numpy as np
+import torch
+import tyro
+
+from pointssl.backbones import (
+    Backbone,
+    BackboneConfig,
+    DGCNNConfig,
+    EdgePointNetConfig,
+    PointNetConfig,
+    build_backbone,
+)
+from pointssl.backbones.image import ResNetConfig
+from pointssl.data.augment import AugmentConfig
+from pointssl.data.open import open_dataset
+from pointssl.data.reading import ReadConfig
+from pointssl.data.splits import open_splits
+from pointssl.evaluate import knn
+from pointssl.evaluate.bench import Bench
+from pointssl.evaluate.features import EncodeConfig, Table
+from pointssl.evaluate.frozen import Labels
+from pointssl.evaluate.probe import Fitted
+from pointssl.evaluate.protocols import Protocol, on_features
+from pointssl.evaluate.record import Evaluation
+from pointssl.evaluate.suite import measure
+from pointssl.files import write_json
+from pointssl.methods import ContrastConfig, CrossPointConfig, MethodConfig, MMPointConfig, ParAEConfig
+from pointssl.ops.whitening import fit_whitening
+from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
+from pointssl.runs.run import load
+from pointssl.train.pretrain import pretrain
+from worth_results import TESTS, Cell, Data, Method, Network, gather
+
+PROBES = ("svm-cv-standardised", "knn-1", "knn-1-whitened", "knn-20", "svm-cv-wide")
+CHANGES = AugmentConfig(axis_scale=(2 / 3, 3 / 2), rotation="up", recentre=True, jitter=0.01, dropout=0.5, crop=0.3)
+"""Of all contrasts: centred and scaled again, as the probes' clouds are (LOG.md)."""
+IMAGE = ResNetConfig(depth=18, width=16, channels=1)
+METHODS: dict[Method, MethodConfig] = {
+    "contrast": ContrastConfig(augment=CHANGES),
+    "mm-point": MMPointConfig(views=4, image=IMAGE, augment=CHANGES),
+    "crosspoint": CrossPointConfig(image=IMAGE, augment=CHANGES),
+    "parae": ParAEConfig(head=(128,)),
+}
+BACKBONES: dict[Network, BackboneConfig] = {
+    "pointnet": PointNetConfig(),
+    "edge-pointnet": EdgePointNetConfig(),
+    "dgcnn": DGCNNConfig(k=15),
+}
+SOURCES: dict[Data, str] = {
+    "generated": "generated:unions",
+    "real": "mix:{data}/psb-shrec12=1975,{data}/kicad-parts=1907,{data}/ldraw-parts=1598",
+    "both": "mix:generated:unions=5480,{data}/psb-shrec12=1975,{data}/kicad-parts=1907,{data}/ldraw-parts=1598",
+}
+"""`real` are the training splits of three of the test sets, without labels; of a mixture only these splits are read."""
+
+
+def nearest_whitened(train: Table, labels: Labels, test: Table, _: int) -> Fitted:
+    """Nearest neighbour after whitening, which is fitted on the training clouds without their labels."""
+    whiten = fit_whitening(train)
+    return Fitted(predictions=knn.predict(whiten(train), labels, whiten(test), k=1))
+
+
+WHITENED = Protocol(
+    name="knn-1-whitened",
+    title="Nearest neighbour, whitened features",
+    rule=(rule := "kNN, cosine, k = 1, 128 axes half whitened on the training clouds, without labels"),
+    reads="features of the training split; scored on the test split",
+    repeated="seeds",
+    run=partial(on_features, "knn-1-whitened", rule, nearest_whitened),
+    settled=True,
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run."""
+
+    methods: tuple[Method, ...] = ("untrained", "contrast")
+    """Pretext tasks."""
+    data: tuple[Data, ...] = ("generated",)
+    """What is pre-trained on."""
+    backbones: tuple[Network, ...] = ("pointnet",)
+    """Networks."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run per seed; an untrained network is the one that the run of this seed began with."""
+    clouds_seen: float = 1.4e6
+    """Of every run."""
+    points: int = 512
+    """Per cloud in pre-training; the probes read 1,024."""
+    batch: int = 64
+    """Clouds per step."""
+    probes: tuple[str, ...] = PROBES
+    """Protocols, in this order."""
+    gather: bool = False
+    """Only gather what is there."""
+
+
+def main(options: Options) -> None:
+    """Take one cell after another, then gather."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+    for cell in cells(options) if not options.gather else ():
+        with alone(cell.folder.with_suffix(".lock")) as mine:
+            if mine:
+                finish(cell, options)
+    gather()
+
+
+def cells(options: Options) -> list[Cell]:
+    """Return the grid, seed by seed, so that what is finished first is the same for all methods."""
+    found = []
+    for seed, network, method, data in product(options.seeds, options.backbones, options.methods, options.data):
+        plain = method == "untrained"
+        size = (0, 0) if plain else (int(options.clouds_seen), options.points)
+        found.append(Cell(method, "nothing" if plain else data, network, seed, *size))
+    return list(dict.fromkeys(found))
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Tell whether this process holds the lock; the system gives it back when the process ends, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def finish(cell: Cell, options: Options) -> None:
+    """Train and measure one cell; what is already there is not done again."""
+    encoder = pretrained(cell, options)
+    data = os.environ["POINTSSL_DATA"]
+    for name, test in TESTS.items():
+        bench = Bench(
+            arms={"pretrained": lambda _: encoder},
+            splits=open_splits((open_dataset(f"{data}/{name}", "train"), open_dataset(f"{data}/{name}", test))),
+            encode=EncodeConfig(reading=ReadConfig(points=1024)),
+            seeds=(cell.seed,),
+            cache=cell.folder / "evaluation",
+        )
+        probes = [WHITENED if probe == WHITENED.name else probe for probe in options.probes]
+        found = measure(bench, probes, run=cell.folder.name, folder=bench.cache, reuse=True)
+        write_json(cell.folder / f"{name}.json", answers(found))
+    write_json(cell.folder / "cell.json", asdict(cell))
+
+
+def pretrained(cell: Cell, options: Options) -> Backbone:
+    """Return the encoder of a cell, trained to its end."""
+    if cell.method == "untrained":
+        torch.manual_seed(cell.seed)
+        return build_backbone(BACKBONES[cell.network])
+    run = cell.folder / "run"
+    pretrain(settings(cell, options), run, resume=(run / "config.json").is_file())
+    return load(run)
+
+
+def settings(cell: Cell, options: Options) -> PretrainConfig:
+    """Return the settings of a cell's run; all that is not the method's is the same for all."""
+    assert cell.method != "untrained"
+    assert cell.data != "nothing"
+    split = "all" if cell.data == "generated" else "train"
+    source = SOURCES[cell.data].format(data=os.environ.get("POINTSSL_DATA", "data"))
+    return PretrainConfig(
+        method=METHODS[cell.method],
+        backbone=BACKBONES[cell.network],
+        data=DataConfig(source=source, split=split, reading=ReadConfig(points=cell.points), batch_size=options.batch),
+        optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine", warmup_steps=100, weight_decay=1e-6),
+        clouds_seen=cell.clouds,
+        checkpoint_every=100,
+        seed=cell.seed,
+    )
+
+
+def answers(found: Evaluation) -> dict[str, Any]:
+    """Return for every probe which test clouds it had right."""
+    truth, probes = np.array(found.test_labels), {}
+    for score in found.scores:
+        [one] = score.repeats
+        right = (np.array(one.predictions) == truth).astype(int).tolist()
+        probes[score.protocol] = {"right": right, "c": one.c, "rule": score.rule}
+    return {"train": found.scores[0].n_train, "test": len(truth), "probes": probes}
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
