@@ -41,7 +41,7 @@ def surface(seed: int) -> tuple[Array, Array]:
     """Return corners and quads of a bumpy sheet: 1,089 corners and 1,024 quads."""
     rng = np.random.default_rng(seed)
     x, y = np.meshgrid(np.arange(33) / 32, np.arange(33) / 32, indexing="ij")
-    points = np.stack([x, y, rng.normal(0, 0.02, x.shape)], axis=2).reshape(-1, 3).astype(np.float32)
+    points = np.stack([x, y, rng.normal(0, 0.002, x.shape)], axis=2).reshape(-1, 3).astype(np.float32)
     corner = (np.arange(32)[:, None] * 33 + np.arange(32)).reshape(-1)
     return points, np.stack([corner, corner + 33, corner + 34, corner + 1], axis=1)
 
@@ -59,7 +59,7 @@ def write_ply(path: Path, points: Array, faces: Array | None, *, text: bool = Fa
         head += f"element face {len(faces)}\nproperty list uchar int vertex_indices\n"
     body = points.tobytes()
     if text:
-        body = "".join("%.9g %.9g %.9g\n" % tuple(row) for row in points).encode()
+        body = b"".join(b"%.9g %.9g %.9g\n" % tuple(row) for row in points)
     if faces is not None and text:
         body += "".join(f"{len(row)} {' '.join(map(str, row))}\n" for row in faces.tolist()).encode()
     elif faces is not None:
@@ -71,7 +71,7 @@ def write_ply(path: Path, points: Array, faces: Array | None, *, text: bool = Fa
 
 def write_obj(path: Path, points: Array, faces: Array) -> None:
     """Write an OBJ."""
-    lines = ["v %.9g %.9g %.9g" % tuple(row) for row in points]
+    lines = [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in points]
     lines += ["f " + " ".join(f"{corner + 1}/{corner + 1}" for corner in row) for row in faces.tolist()]
     path.write_text("\n".join(lines) + "\n")
 
@@ -92,7 +92,7 @@ def write_las(path: Path, points: Array) -> None:
 
 def write_pcd(path: Path, points: Array) -> None:
     """Write a binary PCD."""
-    head = "FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH {0}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {0}\nDATA binary\n"
+    head = "FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH {0}\nHEIGHT 1\nPOINTS {0}\nDATA binary\n"
     path.write_bytes(b"VERSION 0.7\n" + head.format(len(points)).encode() + points.tobytes())
 
 
@@ -165,6 +165,7 @@ def by_open3d(path: Path) -> tuple[Array, Array | None]:
     """Read with Open3D."""
     import open3d
 
+    open3d.utility.set_verbosity_level(open3d.utility.VerbosityLevel.Error)
     if not path.name.startswith("mesh"):
         return np.asarray(open3d.io.read_point_cloud(str(path)).points), None
     found = open3d.io.read_triangle_mesh(str(path))

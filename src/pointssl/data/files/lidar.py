@@ -3,6 +3,8 @@
 Survey coordinates are kept in float64 until they have been moved towards zero (see `files.cloud`).
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,41 +56,38 @@ _E57_FIELDS = {
 }
 
 
-def count_e57(path: Path) -> int:
-    """Return the number of scans in the file."""
+@contextmanager
+def e57_scans(path: Path) -> Iterator[tuple[int, Callable[[int], Reading]]]:
+    """Give the number of scans in an open file, and what reads one of them."""
     reader = open_e57(path)
     try:
-        return int(reader.scan_count)
+        yield int(reader.scan_count), lambda scan: _read_scan(reader, scan)
     finally:
         reader.close()
 
 
-def read_e57(path: Path, scan: int) -> Reading:
+def _read_scan(reader: Any, scan: int) -> Reading:
     """Return one scan of an E57 file in the coordinates of the whole, points without an echo left out.
 
     pye57 reads colours as 8 bits and refuses a scan whose colours are wider, so the fields are asked for as float64.
     """
     from pye57.utils import convert_spherical_to_cartesian
 
-    reader = open_e57(path)
-    try:
-        header = reader.get_header(scan)
-        names = list(header.point_fields)
-        if header.point_count == 0:
-            raise ValueError("it holds no points")
-        cartesian, polar = ([name for name, axis in _E57_FIELDS.items() if axis in axes] for axes in ("xyz", _POLAR))
-        spherical = not set(cartesian) <= set(names)
-        wanted = [name for name in names if name in _E57_FIELDS]
-        table = _e57_fields(reader, header, wanted)
-        axes = polar if spherical else cartesian
-        if not set(axes) <= set(table):
-            raise ValueError(f"it has neither Cartesian nor spherical coordinates, only {', '.join(names)}")
-        xyz = np.stack([table[name] for name in axes], axis=1)
-        xyz = convert_spherical_to_cartesian(xyz) if spherical else xyz
-        xyz = reader.to_global(xyz, header.rotation, header.translation) if header.has_pose() else xyz
-        full = _full_brightness(header) if "colorRed" in table else None
-    finally:
-        reader.close()
+    header = reader.get_header(scan)
+    names = list(header.point_fields)
+    if header.point_count == 0:
+        raise ValueError("it holds no points")
+    cartesian, polar = ([name for name, axis in _E57_FIELDS.items() if axis in axes] for axes in ("xyz", _POLAR))
+    spherical = not set(cartesian) <= set(names)
+    wanted = [name for name in names if name in _E57_FIELDS]
+    table = _e57_fields(reader, header, wanted)
+    axes = polar if spherical else cartesian
+    if not set(axes) <= set(table):
+        raise ValueError(f"it has neither Cartesian nor spherical coordinates, only {', '.join(names)}")
+    xyz = np.stack([table[name] for name in axes], axis=1)
+    xyz = convert_spherical_to_cartesian(xyz) if spherical else xyz
+    xyz = reader.to_global(xyz, header.rotation, header.translation) if header.has_pose() else xyz
+    full = _full_brightness(header) if "colorRed" in table else None
     state = table.get("sphericalInvalidState" if spherical else "cartesianInvalidState")
     kept = slice(None) if state is None else state == 0
     channels: dict[str, Array] = {}

@@ -4,7 +4,8 @@ Every scan begins with columns, rows, the scanner's position and axes (four line
 points, as rows, into the frame of all. A direction without an echo is written 0 0 0 and left out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,16 @@ HEADER = 10
 """Lines before the points of a scan."""
 
 
-def count_ptx(path: Path) -> int:
-    """Return the number of scans in the file."""
-    return sum(1 for _ in _scans(_lines(path)))
-
-
-def read_ptx(path: Path, scan: int) -> Reading:
-    """Return one scan in the frame of all scans."""
+@contextmanager
+def ptx_scans(path: Path) -> Iterator[tuple[int, Callable[[int], Reading]]]:
+    """Give the number of scans in a file, and what reads one of them."""
     lines = _lines(path)
-    start, count = next(place for number, place in enumerate(_scans(lines)) if number == scan)
+    places = list(_scans(lines))
+    yield len(places), lambda scan: _read_scan(lines, scan, *places[scan])
+
+
+def _read_scan(lines: list[str], scan: int, start: int, count: int) -> Reading:
+    """Return one scan in the frame of all scans."""
     matrix = np.array([_row(lines, start - 4 + row, 4) for row in range(4)])
     rows = lines[start : start + count]
     if len(rows) < count:

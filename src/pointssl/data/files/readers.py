@@ -16,9 +16,9 @@ from pointssl.data.files.chunks import read_large
 from pointssl.data.files.cloud import make_cloud
 from pointssl.data.files.columns import Meaning, Reading
 from pointssl.data.files.kinds import NUSCENES, is_compressed, kind_of, name_of
-from pointssl.data.files.lidar import count_e57, read_e57, read_las
+from pointssl.data.files.lidar import e57_scans, read_las
 from pointssl.data.files.pcd import read_pcd
-from pointssl.data.files.ptx import count_ptx, read_ptx
+from pointssl.data.files.ptx import ptx_scans
 from pointssl.data.files.raw import read_raw
 from pointssl.data.files.sets import SetInfo, describe_set, explain_set, read_set, title_of
 from pointssl.data.files.surfaces.surface import Surface
@@ -42,8 +42,8 @@ TABLES = (".xyz", ".txt", ".pts", ".asc", ".csv")
 SETS = (".npy", ".npz", ".h5", ".hdf5")
 """Kinds of file that may hold many clouds."""
 
-SCANS = {".e57": (count_e57, read_e57), ".ptx": (count_ptx, read_ptx)}
-"""Kinds with a cloud per scan: how to count scans, and how to read one."""
+SCANS = {".e57": e57_scans, ".ptx": ptx_scans}
+"""Kinds with a cloud per scan: each opens a file, and gives the number of scans and what reads one."""
 
 SUFFIXES = (*MESHES, ".pcd", ".las", ".laz", *SCANS, *TABLES, *SETS, ".bin")
 """Every kind of file that can be read."""
@@ -110,28 +110,31 @@ def _iterate(
         count = describe_set(path).count
         yield from read_set(path, start, count if stop is None else stop, columns)
     elif kind in SCANS:
-        count_scans, read_scan = SCANS[kind]
-        scans = count_scans(path)
+        yield from _iterate_scans(path, kind, seed, start, stop)
+    elif start == 0 and (stop is None or stop > 0):
+        yield _read_one(path, kind, points, seed, columns)
+
+
+def _iterate_scans(path: Path, kind: str, seed: int, start: int, stop: int | None) -> Iterator[Cloud | Exception]:
+    with SCANS[kind](path) as (scans, read_scan):
         if scans == 0:
             raise ValueError("it holds no scans")
         for scan in range(start, scans if stop is None else min(stop, scans)):
             place = f"[{scan}]" if scans > 1 else ""
             name = f"{name_of(path)}/{scan}" if scans > 1 else name_of(path)
             try:
-                large = read_large(path, scan, seed)
-                if large is not None:
-                    yield large
-                    continue
-                read = read_scan(path, scan)
-                yield make_cloud(read.xyz, read.channels, name=name, origin=f"{path}{place}")
+                cloud = read_large(path, scan, seed)
+                if cloud is None:
+                    read = read_scan(scan)
+                    cloud = make_cloud(read.xyz, read.channels, name=name, origin=f"{path}{place}")
             except UserError:
                 raise
             except Exception as error:
                 if scans == 1:
                     raise
                 yield error
-    elif start == 0 and (stop is None or stop > 0):
-        yield _read_one(path, kind, points, seed, columns)
+            else:
+                yield cloud
 
 
 def describe(path: str | Path) -> SetInfo:
@@ -146,7 +149,8 @@ def describe(path: str | Path) -> SetInfo:
         if kind in SETS:
             return describe_set(path)
         if kind in SCANS:
-            count = SCANS[kind][0](path)
+            with SCANS[kind](path) as (count, _):
+                pass
             return SetInfo(count=count, names=tuple(f"{name_of(path)}/{scan}" for scan in range(count * (count > 1))))
     return SetInfo(count=1)
 
@@ -163,7 +167,8 @@ def explain(path: str | Path, columns: Sequence[str] | None = None) -> tuple[Mea
         if kind in SETS:
             return explain_set(path, columns)
         if kind in SCANS:
-            return SCANS[kind][1](path, 0).meanings
+            with SCANS[kind](path) as (_, read_scan):
+                return read_scan(0).meanings
         if kind in MESHES:
             return meshes.explain(path)
         return _columns(path, kind, columns).meanings

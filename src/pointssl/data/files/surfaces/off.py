@@ -36,7 +36,7 @@ def read_off(path: Path) -> Surface:
     if binary or four or other:
         raise ValueError("it is a binary or not three-dimensional OFF, which is not supported; save it as plain OFF")
     vertices, faces = map(int, counts)
-    rows = [line for line in data[header.end() :].split(b"\n") if line and not line.isspace()]
+    rows = list(filter(bytes.strip, data[header.end() :].split(b"\n")))
     if len(rows) < vertices + faces:
         raise ValueError(f"it is cut short: {len(rows)} rows where {vertices} vertices and {faces} faces are announced")
     corners = table(rows[:vertices])
@@ -64,7 +64,10 @@ def _channels(rows: Float64[np.ndarray, "v c"], color: bool, normal: bool, textu
 
 def _faces(vertices: Float64[np.ndarray, "v 3"], rows: list[bytes]) -> tuple[Int64[np.ndarray, "f 3"], Array | None]:
     """Return triangles, and their colours where every face has one (three or four numbers behind its corners)."""
-    values, widths = ragged(rows)
+    try:
+        values, widths = ragged(rows, np.int64)
+    except ValueError:  # colours as fractions
+        values, widths = ragged(rows)
     start = np.cumsum(widths) - widths
     if widths.min() < 1:
         raise ValueError("it has a face without corners")
