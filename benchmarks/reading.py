@@ -82,6 +82,16 @@ def write_mesh(path: Path, points: Array, faces: Array, kind: str) -> None:
     path.write_bytes(data if isinstance(data, bytes) else data.encode())
 
 
+def write_stl_text(path: Path, points: Array, faces: Array) -> None:
+    """Write a text STL, numbers as the format's description prints them."""
+    lines = ["solid sheet"]
+    for corners in points[faces].tolist():
+        lines += ["facet normal 0.000000e+00 0.000000e+00 1.000000e+00", "outer loop"]
+        lines += [f"vertex {x:.6e} {y:.6e} {z:.6e}" for x, y, z in corners]
+        lines += ["endloop", "endfacet"]
+    path.write_text("\n".join([*lines, "endsolid sheet", ""]))
+
+
 def write_las(path: Path, points: Array) -> None:
     """Write a LAS or LAZ of millimetres."""
     las = laspy.LasData(laspy.LasHeader(point_format=3, version="1.4"))
@@ -215,7 +225,7 @@ mesh_kind("mesh-obj-triangles", "obj", write_obj, MESH, quads=False)
 mesh_kind("mesh-obj-quads", "obj", write_obj, MESH, quads=True)
 mesh_kind("mesh-off", "off", lambda p, v, f: write_mesh(p, v, f, "off"), MESH, quads=False)
 mesh_kind("mesh-stl", "stl", lambda p, v, f: write_mesh(p, v, f, "stl"), MESH, quads=False)
-mesh_kind("mesh-stl-ascii", "stl", lambda p, v, f: write_mesh(p, v, f, "stl_ascii"), MESH, quads=False)
+mesh_kind("mesh-stl-ascii", "stl", write_stl_text, MESH, quads=False)
 mesh_kind("mesh-glb", "glb", lambda p, v, f: write_mesh(p, v, f, "glb"), MESH, quads=False)
 cloud_kind("cloud-ply", "ply", lambda p, v: write_ply(p, v, None), cloud, PLY)
 cloud_kind("cloud-ply-ascii", "ply", lambda p, v: write_ply(p, v, None, text=True), cloud, PLY)

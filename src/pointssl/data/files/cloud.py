@@ -71,7 +71,7 @@ def find_shift(points: Array) -> Array | None:
     rows = rows if marked.all() else rows[~marked]
     if len(rows) == 0:
         return None
-    middle = _quantile(rows, 0.5)
+    middle = (_quantile(rows, 0.5) - _quantile(-rows, 0.5)) / 2
     distance = np.abs(rows - middle).max(axis=1)
     extent = 2 * float(_quantile(distance, 0.9) or distance.max())
     if extent <= 0 or float(np.abs(middle).max()) <= 10 * extent:

@@ -63,29 +63,26 @@ def _concave(
     vertices: Num[np.ndarray, "v 3"], counts: Int64[np.ndarray, " p"], first: Int64[np.ndarray, " p"], corners: Corners
 ) -> Bool[np.ndarray, " p"]:
     """Tell which polygons turn the other way at one of their corners."""
-    many = np.flatnonzero(counts > 3)
-    if len(many) == 0:
-        return np.zeros(len(counts), dtype=bool)
-    size = counts[many]
-    heads = np.cumsum(size) - size
-    start = np.repeat(heads, size)
-    within = np.arange(len(start)) - start
-    own = np.repeat(first[many], size)
-    length = np.repeat(size, size)
-    here, after = (
-        np.asarray(vertices[corners[own + step % length]], dtype=np.float64) for step in (within, within + 1)
-    )
-    origin = here[start]  # differences first: far from zero the products would lose their digits
-    edge = after - here
-    with np.errstate(invalid="ignore", over="ignore"):
-        normal = np.add.reduceat(np.cross(here - origin, after - origin), heads, axis=0)
-        turn = np.cross(edge[start + (within - 1) % length], edge)
-        towards = np.einsum("cd,cd->c", turn, np.repeat(normal, size, axis=0))
-        # Rounding must not send thousands of flat polygons on the slow way.
-        slack = 1e-6 * np.linalg.norm(turn, axis=1) * np.repeat(np.linalg.norm(normal, axis=1), size)
     found = np.zeros(len(counts), dtype=bool)
-    found[many] = np.logical_or.reduceat(towards < -slack, heads)
+    for size in np.unique(counts[counts > 3]).tolist():
+        mine = np.flatnonzero(counts == size)
+        here = np.asarray(vertices[corners[first[mine][:, None] + np.arange(size)]], dtype=np.float64)
+        here = (here - here[:, :1]).transpose(2, 1, 0)  # far from zero the products would lose their digits
+        after = np.roll(here, -1, axis=1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            normal = _cross(here, after).sum(axis=1)
+            edge = after - here
+            turn = _cross(np.roll(edge, 1, axis=1), edge)
+            towards = (turn * normal[:, None]).sum(axis=0)
+            # Rounding must not send thousands of flat polygons on the slow way.
+            slack = 1e-6 * np.sqrt((turn**2).sum(axis=0) * (normal**2).sum(axis=0))
+        found[mine] = (towards < -slack).any(axis=0)
     return found
+
+
+def _cross(a: Float64[np.ndarray, "3 c p"], b: Float64[np.ndarray, "3 c p"]) -> Float64[np.ndarray, "3 c p"]:
+    """Return cross products, several times faster than NumPy's where the axes come first."""
+    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
 def _ears(corners: Float64[np.ndarray, "c 3"]) -> Int64[np.ndarray, "f 3"]:

@@ -12,12 +12,13 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from pointssl.data.files.kinds import contents
-from pointssl.data.files.surfaces.numbers import flat, table
+from pointssl.data.files.surfaces.numbers import flat
 from pointssl.data.files.surfaces.surface import Surface
 
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _HEAD = 84
-_NAME = re.compile(rb"\A[^\r\n]*?(?=\bfacet\s+normal\b|[\r\n]|\Z)")
+_VERTEX = re.compile(rb"vertex\s+(\S+\s+\S+\s+\S+)")
+_NAME = re.compile(rb"\A[^\r\n]*?(?=\bfacet\s+normal\b|\bend\Z|[\r\n]|\Z)")
 """What stands behind `solid` or `endsolid`, on the same line; a whole file may be one line."""
 
 
@@ -59,13 +60,14 @@ def _read_text(data: bytes) -> Float[np.ndarray, "c 3"]:
     facets, vertices = text.count(b"facet") - text.count(b"endfacet"), text.count(b"vertex")
     if vertices != 3 * facets:
         raise ValueError(f"it has {vertices} vertices in {facets} facets; each has three")
-    corners = _all_numbers(text, facets)
-    if corners is None:  # normals that are missing, or no numbers (`-nan(ind)`)
-        rows = re.findall(rb"vertex\s+(\S+\s+\S+\s+\S+)", text)
-        corners = table(rows) if rows else np.zeros((0, 3))
-    if corners.shape != (3 * facets, 3):
+    rows = [line for line in text.splitlines() if b"vertex" in line]
+    try:
+        corners = flat(b"\n".join(rows).replace(b"vertex", b" "))
+    except ValueError:  # several words on a line
+        corners = flat(b" ".join(_VERTEX.findall(text)))
+    if corners.size != 9 * facets:
         raise ValueError("it has a vertex of other than three coordinates")
-    return corners
+    return corners.reshape(-1, 3)
 
 
 def _without_names(text: bytes) -> tuple[bytes, bool]:
@@ -74,17 +76,6 @@ def _without_names(text: bytes) -> tuple[bytes, bool]:
     pieces = [first, *(_NAME.sub(b"", piece, count=1) for piece in others)]
     ended = any(piece.endswith(b"end") for piece in pieces[:-1])
     return b" ".join(piece.removesuffix(b"end") for piece in pieces), ended
-
-
-def _all_numbers(text: bytes, facets: int) -> Float[np.ndarray, "c 3"] | None:
-    """Read normals and corners at once, or return None where they are not twelve numbers a facet."""
-    for word in (b"endfacet", b"facet", b"normal", b"outer", b"endloop", b"loop", b"vertex"):
-        text = text.replace(word, b" ")
-    try:
-        numbers = flat(text)
-    except ValueError:
-        return None
-    return numbers.reshape(-1, 4, 3)[:, 1:].reshape(-1, 3) if numbers.size == 12 * facets else None
 
 
 def _own_corners(count: int) -> Int64[np.ndarray, "f 3"]:
