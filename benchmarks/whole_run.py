@@ -1,11 +1,11 @@
-"""What of a whole run is the network's arithmetic? Contrast at recipe settings: data, augmentation and logging beside it.
+"""What of a whole run is the network's arithmetic? Contrast at recipe settings, data and augmentation beside it.
 
 python benchmarks/whole_run.py --out results/whole-run-contrast.json
 
-All parts are measured in turns in one process, and in the processor time of that process with one thread, because other
-work makes a machine slower from minute to minute: the arithmetic alone (encoder, head,
-loss, gradient, update) on copies that lie ready; the same behind real batches and augmentation, as `pretrain` steps; and
-the making of one batch and of its two copies by themselves.
+All parts are measured in turns in one process, and in the processor time of that process with one thread, because
+other work makes a machine slower from minute to minute: the arithmetic alone (encoder, head, loss, gradient, update) on
+copies that lie ready; the same behind real batches and augmentation, as `pretrain` steps; and the making of one batch
+and of its two copies by themselves.
 """
 
 import json
@@ -51,7 +51,7 @@ def main(settings: Settings) -> None:
     """Measure and write."""
     torch.set_num_threads(1)
     config = recipe(settings.recipe)
-    config = replace(config, data=replace(config.data, batch=settings.batch, workers=settings.workers))
+    config = replace(config, data=replace(config.data, batch_size=settings.batch, workers=settings.workers))
     with start("cpu") as runtime, own_randomness(runtime.device):
         parts = prepare(config, config.data.source, None, runtime)
         method, optimizer = parts.state.method, parts.state.optimizer
@@ -88,7 +88,7 @@ def main(settings: Settings) -> None:
     # Turns stand side by side, so the ratio of each is of one moment.
     shares = [1 - a / w for a, w in zip(found["arithmetic"], found["whole"], strict=True)]
     result: dict[str, Any] = {
-        "what": "processor seconds per step of contrast at recipe settings; `beside` is the share of the step that is no arithmetic",
+        "what": "processor seconds per step at recipe settings; `beside` is the share of a step that is no arithmetic",
         "settings": {name: getattr(settings, name) for name in ("recipe", "batch", "steps", "turns", "workers")},
         "seconds_per_step": {name: round(value, 5) for name, value in middle.items()},
         "clouds_per_processor_second": round(clouds / middle["whole"], 1),

@@ -44,7 +44,10 @@ COMMANDS: dict[str, Command] = {
         "study_commands:run",
         "what pre-training changes, how much of it, what carries over: study pretraining|scaling|transfer",
     ),
-    "embed": Command("commands:embed", "write one vector per cloud: embed RUN --data PATH --out FILE"),
+    "embed": Command(
+        "commands:embed", "write one vector per cloud: embed CLOUDS --out FILE, or embed RUN --data CLOUDS ..."
+    ),
+    "models": Command("model_commands:models", "list the encoders that come with the package, or show one's card"),
     "report": Command("commands:report", "write a run's pictures and its page: report RUN"),
     "data": Command("data_commands:run", "look at, check, pack and fetch clouds: data check|pack|get|list|show|views"),
 }

@@ -119,7 +119,7 @@ def compare(
 def embed(
     run: Positional[str],
     *,
-    data: str,
+    data: str | None = None,
     out: Path,
     split: str = "all",
     points: int | None = None,
@@ -130,7 +130,8 @@ def embed(
     """Write one vector per cloud, with names and labels, to a .parquet, .npz or .csv file.
 
     Args:
-        run: folder of the run, or hf:OWNER/MODEL.
+        run: folder of the run, a name that `pointssl models` lists, or hf:OWNER/MODEL; where --data is left out, the
+            clouds, which the first of those models then encodes.
         data: clouds: a folder, store or file, `synthetic`, or NAME:PATH.
         out: file to write; its ending is the format.
         split: `all`, or one of the data's splits.
@@ -139,8 +140,15 @@ def embed(
         device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
         bf16: encode in bf16.
     """
+    from pointssl.errors import SettingError
     from pointssl.evaluation.embed import embed as write
+    from pointssl.runs import layout, shipped
 
+    if data is None:
+        if layout.is_begun(Path(run)):
+            raise SettingError(f"{run} is a run; say which clouds it is to encode: --data CLOUDS")
+        run, data = shipped.default(), run
+        _print(f"encoder: {run}")
     found = write(run, data, out, split=split, points=points, seed=seed, device=device, bf16=bf16)
     _say(f"{len(found.features)} vectors of {found.features.shape[1]}", out)
 

@@ -18,6 +18,7 @@ from pointssl.data.files.cloud import settle
 from pointssl.data.files.columns import require_rows
 from pointssl.data.reading import ReadConfig
 from pointssl.evaluation.features import EncodeConfig, encode
+from pointssl.runs import shipped
 from pointssl.runs.run import Run
 
 
@@ -25,13 +26,13 @@ from pointssl.runs.run import Run
 class PointEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Encodes clouds (n_i, 3 or more columns: x, y, z first) of any sizes with the encoder of a run.
 
-    Nothing is learned in `fit`; it loads the encoder. The row of a cloud depends on that cloud, the run and `seed`
+    Without a run the first encoder of `pointssl models` is used. Nothing is learned in `fit`; it loads the encoder. The row of a cloud depends on that cloud, the run and `seed`
     alone, not on the other clouds of the list. Clouds with fewer than `points` points use some of them twice.
     """
 
     def __init__(
         self,
-        run: Path | str | Backbone,
+        run: Path | str | Backbone | None = None,
         *,
         points: int | None = None,
         seed: int = 0,
@@ -52,7 +53,7 @@ class PointEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(self.run, Backbone):
             self.backbone_, stored = self.run, 1024
         else:
-            run = Run.open(self.run)
+            run = Run.open(shipped.default() if self.run is None else self.run)
             self.backbone_, stored = run.encoder(), run.config.data.reading.points
         self.points_ = self.points or stored
         self.n_features_out_ = self.backbone_.pooled_dim

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pointssl.errors import RunError
-from pointssl.runs import hub
+from pointssl.runs import hub, shipped
 from pointssl.strict import parse
 
 CONFIG = "config.json"
@@ -41,18 +41,24 @@ HUB = "hf:"
 
 
 def existing(path: Path | str) -> Path:
-    """Return the folder that `path` names; `hf:owner/model` is fetched first. Raises `RunError` for anything else."""
+    """Return the folder that `path` names, which may be a model that ships; `hf:owner/model` is fetched first.
+
+    Raises `RunError` for anything else.
+    """
     name = str(path)
     if name.startswith(HUB):
         return hub.download(name.removeprefix(HUB), ENCODER_FILES)
     folder = Path(path)
     if folder.is_dir():
         return folder
+    ships = shipped.folder_of(name)
+    if ships is not None:
+        return ships
     if folder.exists():
         raise RunError(f"{path} is a file; give the run folder it belongs to")
     raise RunError(
-        f"{path} does not exist; give a run folder, one of its checkpoints, its encoder folder, or {HUB}OWNER/MODEL "
-        "for a model on the Hugging Face hub"
+        f"{path} does not exist{shipped.hint(name)}; give a run folder, one of its checkpoints, its encoder folder, a "
+        f"name that `pointssl models` lists, or {HUB}OWNER/MODEL for a model on the Hugging Face hub"
     )
 
 

@@ -21,7 +21,7 @@ from pointssl.errors import RunError, SettingError
 from pointssl.files import atomic_folder, write_json
 from pointssl.methods import SUPERVISED, Classify, PretextMethod, build_method
 from pointssl.methods.classify import CloudClassifier
-from pointssl.runs import layout, seal
+from pointssl.runs import layout, seal, shipped
 from pointssl.runs.checkpoint import is_checkpoint, is_whole, undamaged, weights_of
 from pointssl.runs.config import PretrainConfig, from_json, to_json
 from pointssl.runs.fitting import BACKBONE, check_fitting
@@ -114,7 +114,9 @@ class Run:
 
     @property
     def evaluation_folder(self) -> Path:
-        """Where scores of the encoder are kept."""
+        """Where scores of the encoder are kept; those of an encoder of the package beside the user's own work."""
+        if self.folder.parent == shipped.FOLDER:
+            return Path(layout.EVALUATION) / self.folder.name
         return self.folder / layout.EVALUATION
 
     def evaluations(self) -> list[Path]:

@@ -1,0 +1,37 @@
+"""The command `pointssl models`: the encoders that come with the package, and what is known of each."""
+
+from tyro.conf import Positional
+
+from pointssl.app.tables import two_columns
+from pointssl.progress import make_console, say
+
+console = make_console()
+
+
+def models(name: Positional[str] = "") -> None:
+    """List the encoders that come with the package, or show the card of one.
+
+    Args:
+        name: the encoder whose card is shown; all are listed without.
+    """
+    from pointssl.runs import shipped
+
+    if not name:
+        shown = [shipped.card(one) for one in shipped.MODELS]
+        if not shown:
+            say("this version ships no encoder", console)
+        console.print(two_columns((one.name, one.about) for one in shown))
+        return
+    card = shipped.card(name)
+    rows = [
+        ("name", card.name),
+        ("what", card.about),
+        ("trained on", f"{card.trained_on}, {card.clouds_seen:,} clouds seen"),
+        ("command", card.command),
+        ("not for", card.not_for),
+        ("licence", card.licence),
+        ("figures", f"percent right, frozen, beside the random-init baseline; from {card.source}"),
+    ]
+    console.print(two_columns(rows))
+    scores = ((f"  {one.data}, {one.protocol}", f"{one.encoder:.1f} against {one.baseline:.1f}") for one in card.scores)
+    console.print(two_columns(scores))
