@@ -1,14 +1,16 @@
 """Put the encoder of a measured run into the package, with a card made from what was measured.
 
-python benchmarks/ship.py --cell runs/worth/CELL --baseline runs/worth/UNTRAINED --name contrast-pointnet-generated ...
+python benchmarks/ship.py --cell runs/CELL --baseline runs/UNTRAINED --name contrast-pointnet-generated ...
 
-A cell is a folder of `benchmarks/worth.py`: `run/`, and one SET.json for each data set with the clouds that each protocol
-got right. The baseline is the cell of the same network untrained, with the same seed. The name must then stand in
-`MODELS` in `src/pointssl/runs/shipped.py`.
+A cell is a folder with `run/`, and one SET.json for each data set with the clouds that each protocol got right. The
+baseline is the cell of the same network untrained, with the same seed. The figures go to `results/shipped-NAME.json`
+with their standard errors, and from there onto the card. The name must then stand in `MODELS` in
+`src/pointssl/runs/shipped.py`.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -19,6 +21,7 @@ from pointssl.runs.layout import read_json
 from pointssl.runs.run import Run, write_encoder
 from pointssl.runs.shipped import FOLDER, Card, Score
 
+RESULTS = Path(__file__).resolve().parent.parent / "results"
 KEPT = ("started", "seed", "versions", "data", "finished")
 """What of a run's record goes out: no command with its paths, no machine."""
 
@@ -34,10 +37,10 @@ class Settings:
     """The network and how it was trained, in a sentence."""
     command: str
     """What to type for another such encoder."""
-    source: str
-    """The file of results that the figures stand in."""
     not_for: str
     """What it is not good for."""
+    points: int = 1024
+    """Points per cloud that it was measured with: what it reads where it is used."""
     sets: tuple[str, ...] = ("psb-shrec12", "kicad-parts", "ldraw-parts", "bimnet10")
     protocols: tuple[str, ...] = ("svm-cv-standardised", "knn-1")
 
@@ -49,31 +52,47 @@ def main(settings: Settings) -> None:
     if trained_on is None or not trained_on.name.startswith("generated:"):
         raise SettingError(f"{run.folder} was trained on {trained_on}; only encoders of generated shapes alone ship")
     seen = next(line["clouds_seen"] for line in reversed(run.metrics()) if line.get("clouds_seen"))
-    scores = [
-        Score(data=data, protocol=protocol, encoder=percent(settings.cell, data, protocol), baseline=base)
-        for data in settings.sets
-        for protocol in settings.protocols
-        for base in [percent(settings.baseline, data, protocol)]
-    ]
+    found = [figures(settings, data, protocol) for data in settings.sets for protocol in settings.protocols]
+    source = RESULTS / f"shipped-{settings.name}.json"
+    what = "percent of test clouds right, frozen features, one seed; standard error of the paired difference"
+    trained = {"on": trained_on.name, "clouds_seen": int(seen), "seed": run.config.seed, "points": settings.points}
+    write_json(source, {"what": what, "trained": trained, "command": settings.command, "scores": found})
+    shown = [{name: one[name] for name in ("data", "protocol", "encoder", "baseline")} for one in found]
     card = Card(
         name=settings.name,
         about=settings.about,
         trained_on=trained_on.name,
         clouds_seen=int(seen),
         command=settings.command,
-        scores=tuple(scores),
-        source=settings.source,
+        scores=tuple(
+            Score(**{name: one[name] for name in ("data", "protocol", "encoder", "baseline")}) for one in found
+        ),
+        source=source.relative_to(RESULTS.parent).as_posix(),
         not_for=settings.not_for,
     )
     folder = FOLDER / settings.name
-    write_encoder(run.encoder(), run.config, {name: run.record[name] for name in KEPT}, folder)
+    reading = replace(run.config.data.reading, points=settings.points)
+    config = replace(run.config, data=replace(run.config.data, reading=reading))
+    write_encoder(run.encoder(), config, {name: run.record[name] for name in KEPT}, folder)
     write_json(folder / "card.json", asdict(card))
 
 
-def percent(cell: Path, data: str, protocol: str) -> float:
-    """Return the share of the test clouds that a protocol got right."""
-    right = read_json(cell / f"{data}.json")["probes"][protocol]["right"]
-    return round(100 * float(np.mean(right)), 1)
+def figures(settings: Settings, data: str, protocol: str) -> dict[str, Any]:
+    """Return what the encoder and the baseline got right of the same test clouds."""
+    encoder, baseline = (
+        np.array(read_json(cell / f"{data}.json")["probes"][protocol]["right"], dtype=float)
+        for cell in (settings.cell, settings.baseline)
+    )
+    difference = encoder - baseline
+    return {
+        "data": data,
+        "protocol": protocol,
+        "clouds": len(encoder),
+        "encoder": round(100 * float(encoder.mean()), 1),
+        "baseline": round(100 * float(baseline.mean()), 1),
+        "difference": round(100 * float(difference.mean()), 1),
+        "standard_error": round(100 * float(difference.std(ddof=1)) / len(encoder) ** 0.5, 1),
+    }
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64, UInt64
 
 from pointssl.data.batches import unit_sphere
-from pointssl.data.cloud import Cloud, Labels, Points
+from pointssl.data.cloud import Cloud, Labels, Points, Up
 from pointssl.data.endless import no_end
 from pointssl.data.split_names import check_split
 from pointssl.data.synthetic.mesh import Mesh
@@ -61,6 +61,8 @@ class GeneratedClouds:
     """Clouds made on the spot: a function of (seed, index), centred to their mean, the farthest point at radius 1."""
 
     splits = ("train", "test")
+    up: Up = "y"
+    """By agreement: generated shapes lie in every direction alike."""
 
     def __init__(
         self,
