@@ -64,9 +64,7 @@ def main(settings: Settings) -> None:
         trained_on=trained_on.name,
         clouds_seen=int(seen),
         command=settings.command,
-        scores=tuple(
-            Score(**{name: one[name] for name in ("data", "protocol", "encoder", "baseline")}) for one in found
-        ),
+        scores=tuple(Score(**one) for one in shown),
         source=source.relative_to(RESULTS.parent).as_posix(),
         not_for=settings.not_for,
     )

@@ -11,7 +11,7 @@ import torch
 import pointssl
 from pointssl.app.cli import main
 from pointssl.errors import RunError
-from pointssl.evaluate.embedder import PointEmbedder
+from pointssl.evaluation.embedder import PointEmbedder
 from pointssl.runs import layout, shipped
 from pointssl.runs.run import Run
 from pointssl.runs.weights import digest
