@@ -37,14 +37,14 @@ from pointssl.data.augment import AugmentConfig
 from pointssl.data.open import open_dataset
 from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
-from pointssl.evaluate import knn
-from pointssl.evaluate.bench import Bench
-from pointssl.evaluate.features import EncodeConfig, Table
-from pointssl.evaluate.frozen import Labels
-from pointssl.evaluate.probe import Fitted
-from pointssl.evaluate.protocols import Protocol, on_features
-from pointssl.evaluate.record import Evaluation
-from pointssl.evaluate.suite import measure
+from pointssl.evaluation import knn
+from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.features import EncodeConfig, Table
+from pointssl.evaluation.frozen import Labels
+from pointssl.evaluation.probe import Fitted
+from pointssl.evaluation.protocols import Protocol, on_features
+from pointssl.evaluation.record import Evaluation
+from pointssl.evaluation.suite import measure
 from pointssl.files import write_json
 from pointssl.methods import ContrastConfig, CrossPointConfig, MethodConfig, MMPointConfig, ParAEConfig
 from pointssl.ops.whitening import fit_whitening

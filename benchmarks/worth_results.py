@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pointssl.evaluate.record import versions
+from pointssl.evaluation.record import versions
 from pointssl.files import write_json
 from pointssl.ops import stats
 from pointssl.ops.evidence import difference_of_runs

@@ -189,7 +189,8 @@ def test_run__weights_of_other_widths(run: Path, tmp_path: Path, capsys: pytest.
     config = json.loads(file.read_text())
     config["backbone"]["pooled_dim"] = 96
     file.write_text(json.dumps(config))
-    line = complaint(["embed", str(other), "--data", "synthetic:6", "--out", str(tmp_path / "x.npz")], capsys)
+    words = ["embed", str(other / "encoder"), "--data", "synthetic:6", "--out", str(tmp_path / "x.npz")]
+    line = complaint(words, capsys)
     assert "pool.layer.linear.weight" in line
     assert "96" in line
     assert "128" in line

@@ -91,7 +91,7 @@ def test_train__impossible_settings(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_train__resume_of_what_is_no_such_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is no run of `pointssl train`" in complaint(["train", "--resume", str(tmp_path)], capsys)
-    assert f"go on with: pointssl train --resume {run}" in complaint(["pretrain", "--resume", str(run)], capsys)
+    assert f"resume it with: pointssl train --resume {run}" in complaint(["pretrain", "--resume", str(run)], capsys)
 
 
 def test_dry_run__writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

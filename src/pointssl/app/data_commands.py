@@ -84,12 +84,10 @@ def pack(
         columns: names of the columns of tables and arrays in their order, such as x,y,z,_,red,green,blue,label.
         up: axis of the clouds that points up: x, y or z; the data set's own by default, which is y for files.
     """
-    from pointssl.data.open import open_dataset
     from pointssl.data.store.pack import pack as pack_clouds
 
-    here = Path(source).expanduser()
     summary = pack_clouds(
-        here if here.exists() else open_dataset(source),
+        source,
         store,
         points=points or None,
         workers=workers,

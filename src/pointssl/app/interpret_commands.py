@@ -1,7 +1,7 @@
 """The command `pointssl interpret`: which structures do classifiers use, on the same clouds and regions?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -122,9 +122,7 @@ def own_reading(runs: Sequence[Path], points: int | None) -> "ReadConfig":
     """
     from pointssl.runs.run import Run
 
-    found = [Run.open(run).reading for run in runs]
-    if points is not None:
-        found = [replace(one, points=points) for one in found]
+    found = [Run.open(run).reading.with_points(points) for run in runs]
     if any(one != found[0] for one in found):
         differ = sorted({one.points for one in found})
         what = f"{differ} points per cloud; choose one with --points" if len(differ) > 1 else "other data settings"

@@ -8,8 +8,9 @@ notes (worth knowing). Results only: the command line makes a table of them.
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from pointssl.data.files.dataset import read_entries
 from pointssl.data.files.kinds import printable
 from pointssl.data.files.scan import Entry, Failure, Listing, scan
 from pointssl.data.names import cloud_names
-from pointssl.data.open import open_dataset
+from pointssl.data.open import Data, open_dataset
 from pointssl.data.split_names import looks_like_split
 from pointssl.data.splits import first_clouds
 from pointssl.data.store.dataset import PackedDataset, is_store
@@ -137,7 +138,7 @@ class _Source:
     splits_from: str = ""
 
 
-def check(source: Dataset | str | Path, *, needed_points: int = 1024, columns: Sequence[str] | None = None) -> Report:
+def check(data: Data, *, needed_points: int = 1024, columns: Sequence[str] | None = None) -> Report:
     """Read every cloud of a data set, packed store, folder or file once, and report what is wrong.
 
     A packed store is also compared with its checksums. `needed_points` is what the model will take from each cloud;
@@ -153,7 +154,7 @@ def check(source: Dataset | str | Path, *, needed_points: int = 1024, columns: S
     sizes: list[int] = []
     votes: list[int] = []
     sample: list[tuple[str, Points]] = []
-    opened = _open(source, seen, columns)
+    opened = _open(data, seen, columns)
     drawn = set(np.linspace(0, opened.total - 1, min(SAMPLE, opened.total)).astype(int).tolist())
     for place, (who, cloud) in enumerate(track(opened.clouds, f"checking {opened.name}", opened.total)):
         if isinstance(cloud, Failure):
@@ -264,8 +265,18 @@ def _note_names(opened: _Source, seen: dict[Issue, list[str]]) -> None:
     ]
 
 
-def _open(source: Dataset | str | Path, seen: dict[Issue, list[str]], columns: Sequence[str] | None) -> _Source:
+def _open(source: Data, seen: dict[Issue, list[str]], columns: Sequence[str] | None) -> _Source:
     """Open whatever is to be checked; note what is known without reading clouds."""
+    if isinstance(source, tuple):
+        train, test = (_open(part, seen, columns) for part in source)
+        return replace(
+            train,
+            total=train.total + test.total,
+            clouds=chain(train.clouds, test.clouds),
+            names=[*train.names, *test.names],
+            classes=dict(Counter(train.classes) + Counter(test.classes)),
+            splits={"train": train.total, "test": test.total},
+        )
     if isinstance(source, str) and not Path(source).expanduser().exists():
         source = open_dataset(source)
     if not isinstance(source, str | Path):

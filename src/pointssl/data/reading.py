@@ -9,6 +9,7 @@ from jaxtyping import Int64
 
 from pointssl.data.batches import stack
 from pointssl.data.cloud import Dataset, Up, up_of
+from pointssl.errors import SettingError
 from pointssl.types import CloudBatch
 
 T = TypeVar("T")
@@ -30,6 +31,13 @@ class ReadConfig:
     def __post_init__(self) -> None:
         if self.points < 1:
             raise ValueError(f"points must be at least 1, got {self.points}")
+
+    def with_points(self, points: int | None) -> "ReadConfig":
+        """Return the same with another number of points, where one is given; raises `SettingError` for one below 1."""
+        try:
+            return self if points is None else replace(self, points=points)
+        except ValueError as error:
+            raise SettingError(str(error)) from error
 
     def batch(self, dataset: Dataset, index: Sequence[int] | Int64[np.ndarray, " b"], *, seed: int = 0) -> CloudBatch:
         """Return some clouds, their points drawn by (seed, index); raises `DataError` as `stack`."""

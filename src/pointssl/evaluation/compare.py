@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pointssl import files
-from pointssl.data.cloud import Dataset
+from pointssl.data.open import Data
 from pointssl.errors import RunError, SettingError
 from pointssl.evaluation import record
 from pointssl.evaluation.protocols import DEFAULT, Protocol, chosen
@@ -77,7 +77,7 @@ class Comparison:
 
 def compare(
     runs: Sequence[Path | str],
-    data: str | tuple[Dataset, Dataset],
+    data: Data,
     *,
     protocols: Sequence[str | Protocol] = DEFAULT,
     seeds: Sequence[int] = (0, 1, 2),

@@ -1,7 +1,7 @@
 """Write the feature of every cloud of a data set to a file that other programs read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,7 @@ def embed(
     check_format(path)
     opened = Run.open(run, backbone=backbone)
     dataset = open_dataset(data, split)
-    reading = opened.reading if points is None else replace(opened.reading, points=points)
+    reading = opened.reading.with_points(points)
     config = EncodeConfig(reading=reading, batch_size=batch_size, device=device, bf16=bf16)
     features = encode(opened.encoder(), dataset, config, seed=seed, title=f"features of {dataset.name}")
     found = Embeddings(

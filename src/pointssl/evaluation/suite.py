@@ -52,7 +52,7 @@ def evaluate(
     folder = out or opened.evaluation_folder
     config = opened.config
     pretrained = opened.encoder()
-    reading = opened.reading if points is None else replace(opened.reading, points=points)
+    reading = opened.reading.with_points(points)
     encode = EncodeConfig(reading=reading, batch_size=batch_size, device=device, bf16=bf16)
     asked = chosen(protocols)
     splits = open_splits(data)

@@ -15,6 +15,8 @@ from torch import nn
 
 from pointssl import files, progress
 from pointssl.data.cloud import Dataset
+from pointssl.data.open import Data
+from pointssl.data.splits import open_splits
 from pointssl.errors import RunError, SettingError
 from pointssl.interpret import max_pooled, memory, table
 from pointssl.interpret.config import InteractConfig
@@ -32,7 +34,7 @@ CHUNK = 8
 
 def interact(
     networks: Mapping[str, nn.Module],
-    dataset: Dataset,
+    data: Data,
     config: InteractConfig | None = None,
     *,
     out: Path | None = None,
@@ -43,7 +45,7 @@ def interact(
     Args:
         networks: classifiers by name, each mapping clouds (b, n, 3) to logits (b, classes) of the data's classes; one
             with `classes` (names in the order of its logits) has them compared with the data's.
-        dataset: labelled clouds.
+        data: labelled clouds: of a path, a name or a pair the test clouds, of a data set all.
         config: settings.
         out: folder for `<name>.npz` and, until that is whole, `<name>.parts/`; an earlier call that asked the same is
             taken up. Nothing is kept without it.
@@ -55,6 +57,7 @@ def interact(
         RunError: a network whose logits are not finite or change between calls.
     """
     config = config or InteractConfig()
+    dataset = open_splits(data).test if isinstance(data, str | Path | tuple) else data
     if not networks:
         raise SettingError("networks must hold at least one classifier, got none")
     _check_names(networks)

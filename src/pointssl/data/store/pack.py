@@ -20,6 +20,7 @@ from pointssl.data.cloud import Dataset, Up, up_of
 from pointssl.data.files.columns import stated_columns
 from pointssl.data.files.dataset import read_entries, require_readable
 from pointssl.data.files.scan import Entry, Failure, Listing, scan
+from pointssl.data.open import Data, open_dataset, splits_of
 from pointssl.data.store.dataset import PackedDataset, is_store
 from pointssl.data.store.manifest import write_manifest
 from pointssl.data.store.resumable import WORK, Read, Recipe, assemble, notes_in, prepare, write_noted_shard
@@ -46,7 +47,7 @@ class PackSummary:
 
 
 def pack(
-    source: Dataset | Mapping[str, Dataset] | str | Path,
+    data: Data | Mapping[str, Dataset],
     out: str | Path,
     *,
     points: int | None = 2048,
@@ -58,7 +59,7 @@ def pack(
     up: Up | None = None,
     shard_clouds: int | None = None,
 ) -> PackSummary:
-    """Write a folder, a file, a data set, or data sets by the name of their split, as a store at `out`.
+    """Write a folder, a file, any data set, or data sets by the name of their split, as a store at `out`.
 
     Meshes give `points` points; larger clouds are reduced to as many, drawn at random; smaller ones are kept as they
     are. With `points=None` clouds are kept whole (meshes give 2,048). Files are read by `workers` processes, data sets
@@ -76,6 +77,13 @@ def pack(
         raise ValueError(f"points must be at least 1, got {points}")
     if out.exists():
         raise DataError(f"{out} exists already; delete it or choose another name")
+    source: str | Path | Dataset | Mapping[str, Dataset]
+    if isinstance(data, tuple):
+        source = {split: open_dataset(data, split) for split in splits_of(data)}
+    elif isinstance(data, str) and not Path(data).expanduser().exists():
+        source = open_dataset(data)
+    else:
+        source = Path(data).expanduser() if isinstance(data, str) else data
     if isinstance(source, str | Path) and is_store(source):  # packed again, to other points
         source = {split: PackedDataset(source, split) for split in PackedDataset(source).splits}
     listing = scan(source, list_file) if isinstance(source, str | Path) else None

@@ -52,7 +52,7 @@ class ViewSummary:
 
 
 def write_views(
-    source: Source | str | Path,
+    data: Source | str | Path,
     out: str | Path,
     config: ViewConfig | None = None,
     *,
@@ -60,7 +60,7 @@ def write_views(
     strict: bool = False,
     shard_objects: int | None = None,
 ) -> ViewSummary:
-    """Render every object of `source` and write the pictures as a store at `out`.
+    """Render every object of `data` and write the pictures as a store at `out`.
 
     Meshes and pictures are read by `workers` processes, data sets of clouds in this one. Objects are moved to the
     centre of their bounding boxes and scaled to radius 1. Those that cannot be rendered are left out and listed in
@@ -74,7 +74,7 @@ def write_views(
     out, config = Path(out), config or ViewConfig()
     if out.exists():
         raise DataError(f"{out} exists already; delete it or choose another name")
-    source = open_source(source) if isinstance(source, str | Path) else source
+    source = open_source(data) if isinstance(data, str | Path) else data
     config = replace(config, up=config.up or (source.up if isinstance(source, Oriented) else "y"))
     total = len(source)
     if total == 0:
