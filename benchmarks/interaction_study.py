@@ -33,8 +33,8 @@ from pointssl.evaluation.record import versions
 from pointssl.files import write_json
 from pointssl.interpret import table
 from pointssl.interpret.config import InteractConfig
-from pointssl.interpret.interact import interact
-from pointssl.interpret.profile import ProfileConfig
+from pointssl.interpret.measurement import interact
+from pointssl.interpret.profiles import ProfileConfig
 from pointssl.methods import ClassifyConfig
 from pointssl.methods.interaction import InteractionConfig
 from pointssl.ops.evidence import holm_corrected, hypothesis

@@ -35,11 +35,11 @@ from pointssl.backbones.max_pooled import MaxPooled
 from pointssl.data.reading import ReadConfig
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.interpret.config import InteractConfig
-from pointssl.interpret.interact import interact
-from pointssl.interpret.max_pooled import MaxPooledAnswers, parts
+from pointssl.interpret.max_pooled import MaxPooledLogits, parts
+from pointssl.interpret.measurement import interact
 from pointssl.interpret.players import Clouds, gather
-from pointssl.interpret.profile import profile
-from pointssl.interpret.values import masked_answers
+from pointssl.interpret.profiles import profile
+from pointssl.interpret.values import masked_logits
 from pointssl.methods import Classify, ClassifyConfig
 from pointssl.methods.classify import CloudClassifier
 from pointssl.ops.games.coalitions import all_coalitions
@@ -121,7 +121,7 @@ def coalition_rows(
         # DGCNN is some twenty times slower per cloud, and as steady.
         count = min(len(kept), most if name == "pointnet" else max(1, most // 16))
         chosen = torch.linspace(0, len(kept) - 1, count, device=DEVICE).round().long()
-        way = masked_answers(network, xyz, region, config)
+        way = masked_logits(network, xyz, region, config)
         slow, seconds = timed(partial(way, kept[chosen]), 1 if count > 500 else repeats)
         rate = count / seconds
         rows.append({"network": name, "n": n, "way": "masked clouds", "coalitions": count, "per_second": rate})
@@ -145,7 +145,7 @@ def coalition_rows(
 
 def _one_pass(found: tuple[MaxPooled, nn.Module], xyz: Tensor, region: Tensor, config: InteractConfig) -> Tensor:
     """Encode one cloud and answer all coalitions."""
-    return MaxPooledAnswers(*found, xyz, region, config).all()
+    return MaxPooledLogits(*found, xyz, region, config).all()
 
 
 def transform_row(n: int, repeats: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from pointssl.data.open import open_dataset
 from pointssl.interpret import InteractConfig, interact, profile
+from pointssl.interpret.comparison import compare_networks
 from pointssl.show.interactions import page
 
 data = open_dataset("synthetic:72")
@@ -32,4 +33,4 @@ tables = interact({"mine": MyClassifier()}, data, InteractConfig(clouds=6, regio
 found = profile(tables["mine"])
 print("strength of the orders 1 to 6:", ", ".join(f"{band.value:.2f}" for band in found.share_of_effect))
 with tempfile.TemporaryDirectory() as folder:
-    print("page:", page.write(page.study(list(tables.values())), Path(folder)).name)
+    print("page:", page.write(compare_networks(list(tables.values())), Path(folder)).name)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pointssl.evaluation.embed import embed
     from pointssl.evaluation.embedder import PointEmbedder
     from pointssl.evaluation.suite import evaluate
-    from pointssl.interpret.interact import interact
+    from pointssl.interpret.measurement import interact
     from pointssl.methods import METHODS
     from pointssl.runs.config import PretrainConfig
     from pointssl.runs.run import Run, load
@@ -43,7 +43,7 @@ _HOMES = {
     "compare": "evaluation.compare",
     "embed": "evaluation.embed",
     "evaluate": "evaluation.suite",
-    "interact": "interpret.interact",
+    "interact": "interpret.measurement",
     "load": "runs.run",
     "load_classifier": "train.classifier",
     "open_dataset": "data.open",

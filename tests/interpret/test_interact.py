@@ -247,7 +247,10 @@ def test_players__parts_of_the_data_stay_with_their_points() -> None:
     xyz = np.random.default_rng(0).uniform(-1, 1, (3, 60, 3)).astype(np.float32)
     part = 4 + 3 * (xyz[..., :1] > 0)  # two parts, called 4 and 7
     data = ArrayDataset(xyz, name="parts", labels=[0, 1, 0], classes=("a", "b"), channels={"part": part})
-    found = gather(data, _settings(players="parts", clouds=3, regions=3, normalise=False))
+    chosen = _settings(
+        segmentation="parts", clouds=3, regions=3, reading=dataclasses.replace(SMALL.reading, normalise=False)
+    )
+    found = gather(data, chosen)
     np.testing.assert_array_equal(found.region, (found.xyz[..., 0] > 0).astype(np.int64))
     with pytest.raises(DataError, match="cubes/test has no part labels"):
-        gather(networks.clouds(), _settings(players="parts"))
+        gather(networks.clouds(), _settings(segmentation="parts"))

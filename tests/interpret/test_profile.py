@@ -9,8 +9,8 @@ import torch
 from pointssl.data.reading import ReadConfig
 from pointssl.errors import SettingError
 from pointssl.interpret import InteractConfig, InteractionTable, compare, profile
-from pointssl.interpret.profile import ProfileConfig
-from pointssl.interpret.top_interactions import largest, most_different
+from pointssl.interpret.profiles import ProfileConfig
+from pointssl.interpret.top_interactions import largest_interactions, most_different_interactions
 from pointssl.ops.games import strength
 from pointssl.ops.games.dividends import zeta
 
@@ -115,8 +115,8 @@ def test_compare__tables_of_other_clouds() -> None:
 
 def test_single__by_hand() -> None:
     a, b = _table([FIRST, SECOND]), _table([SECOND, SECOND], "b")
-    [one, *_] = most_different(a, b, (2, 3))
+    [one, *_] = most_different_interactions(a, b, (2, 3))
     assert (one.cloud, one.regions, one.order) == (0, (0, 1, 2), 3)
     assert one.interaction == pytest.approx((-10.0, 0.0))
-    found = largest(a, (1, 2), count=3, per_cloud=2)
+    found = largest_interactions(a, (1, 2), count=3, per_cloud=2)
     assert [(one.cloud, one.regions) for one in found] == [(0, (0, 1)), (0, (2,)), (1, (1, 2))]

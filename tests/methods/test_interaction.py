@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from pointssl.backbones import Backbone, DGCNNConfig, PointNetConfig, build_backbone
 from pointssl.backbones.layers import mlp
+from pointssl.backbones.max_pooled import pools_by_max
+from pointssl.backbones.modes import evaluating
 from pointssl.methods.classify import CloudClassifier
 from pointssl.methods.interaction import (
     InteractionConfig,
     InteractionLoss,
-    answers_of,
-    answers_of_max_pooled,
-    evaluating,
     interaction_loss,
-    pools_by_max,
+    logits_fn_of,
+    logits_fn_of_max_pooled,
 )
 from pointssl.ops.batch_rng import Draws
 from pointssl.ops.games.coalitions import log_odds
@@ -42,10 +42,10 @@ def clouds(b: int = 3, n: int = 40) -> tuple[Tensor, Tensor]:
 
 
 def loss_of(made: CloudClassifier, config: InteractionConfig, xyz: Tensor, label: Tensor, *, fast: bool) -> Tensor:
-    answers = answers_of_max_pooled(made.backbone, made.head) if fast else answers_of(made)
+    logits_fn = logits_fn_of_max_pooled(made.backbone, made.head) if fast else logits_fn_of(made)
     draws = Draws(torch.Generator().manual_seed(3), len(xyz))
     uniform, choice = draws.uniform(config.draws, config.regions), draws.uniform(config.draws)
-    return interaction_loss(answers, xyz, label, config, uniform, choice)[0]
+    return interaction_loss(logits_fn, xyz, label, config, uniform, choice)[0]
 
 
 VARIANTS: dict[str, InteractionConfig] = {
@@ -90,19 +90,21 @@ def test_loss__of_a_network_known_by_hand() -> None:
     xyz, label = corners.repeat_interleave(5, dim=0)[None] + 0.01 * torch.rand(1, 20, 3), torch.tensor([1])
     config = InteractionConfig(regions=4, low=(1, 2), high=(4, 4), clip=None, estimator="exact")
     uniform, choice = torch.rand(1, 1, 4), torch.rand(1, 1)
-    loss, logs = interaction_loss(answers_of(AllFour()), xyz, label, config, uniform, choice)
+    loss, logs = interaction_loss(logits_fn_of(AllFour()), xyz, label, config, uniform, choice)
     # Log-odds of class 1 are 6 where all four regions are kept and 0 elsewhere: I of all four is 6, all others are 0.
     assert logs["interaction_low"].item() == 0
     assert logs["interaction_high"].item() == pytest.approx(6)
     assert loss.item() == pytest.approx(-6)
     # Three sets that hold all four regions: the triple is all there is as well.
     disjoint = dataclasses.replace(config, estimator="disjoint")
-    assert interaction_loss(answers_of(AllFour()), xyz, label, disjoint, uniform, choice)[0].item() == pytest.approx(-6)
+    assert interaction_loss(logits_fn_of(AllFour()), xyz, label, disjoint, uniform, choice)[0].item() == pytest.approx(
+        -6
+    )
     relative = dataclasses.replace(disjoint, normalised=True)
-    value = interaction_loss(answers_of(AllFour()), xyz, label, relative, uniform, choice)[0].item()
+    value = interaction_loss(logits_fn_of(AllFour()), xyz, label, relative, uniform, choice)[0].item()
     assert value == pytest.approx(-6 / 6.001)
     clipped = dataclasses.replace(disjoint, clip=2.5)
-    assert interaction_loss(answers_of(AllFour()), xyz, label, clipped, uniform, choice)[0].item() == -2.5
+    assert interaction_loss(logits_fn_of(AllFour()), xyz, label, clipped, uniform, choice)[0].item() == -2.5
 
 
 @pytest.mark.parametrize("fast", [True, False])
@@ -185,9 +187,9 @@ def test_loss__lowering_it_turns_simple_into_complex() -> None:
     optimiser = torch.optim.Adam(made.parameters(), lr=0.01)
     for step in range(40):
         optimiser.zero_grad()
-        answers = answers_of_max_pooled(made.backbone, made.head)
+        logits_fn = logits_fn_of_max_pooled(made.backbone, made.head)
         draws = Draws(torch.Generator().manual_seed(step), 6)
-        loss, _ = interaction_loss(answers, xyz, label, VARIANTS["normalised"], draws.uniform(1, 5), draws.uniform(1))
+        loss, _ = interaction_loss(logits_fn, xyz, label, VARIANTS["normalised"], draws.uniform(1, 5), draws.uniform(1))
         loss.backward()
         nn.utils.clip_grad_norm_(made.parameters(), 1.0)
         optimiser.step()
@@ -199,14 +201,14 @@ def test_term__ramp_pauses_and_sub_batch() -> None:
     xyz, label = clouds(4)
     seen: list[int] = []
 
-    def answers(some: Tensor, region: Tensor, kept: Tensor) -> Tensor:
+    def logits_fn(some: Tensor, region: Tensor, kept: Tensor) -> Tensor:
         seen.append(len(some))
-        return answers_of_max_pooled(made.backbone, made.head)(some, region, kept)
+        return logits_fn_of_max_pooled(made.backbone, made.head)(some, region, kept)
 
     term = InteractionLoss(dataclasses.replace(SMALL, ramp=0.5, every=2, clouds=3))
 
     def call() -> tuple[Tensor | None, dict[str, Tensor]]:
-        found: tuple[Tensor | None, dict[str, Tensor]] = term(answers, xyz, label, Draws(torch.Generator(), 4))
+        found: tuple[Tensor | None, dict[str, Tensor]] = term(logits_fn, xyz, label, Draws(torch.Generator(), 4))
         return found
 
     assert call() == (None, {})  # at the very start the weight is 0, and no masked clouds are made
@@ -224,7 +226,7 @@ def test_term__ramp_pauses_and_sub_batch() -> None:
     assert (float(twin.progress), int(twin.updates)) == (0.25, 2)
 
 
-def test_answers_of__any_network_with_logits() -> None:
+def test_logits_fn_of__any_network_with_logits() -> None:
     plain = nn.Sequential(nn.Flatten(), nn.Linear(120, 3))
     loss = loss_of_plain(plain)
     loss.backward()
@@ -233,7 +235,7 @@ def test_answers_of__any_network_with_logits() -> None:
 
 def loss_of_plain(plain: nn.Module) -> Tensor:
     xyz, label = clouds()
-    return interaction_loss(answers_of(plain), xyz, label, SMALL, torch.rand(3, 1, 5), torch.rand(3, 1))[0]
+    return interaction_loss(logits_fn_of(plain), xyz, label, SMALL, torch.rand(3, 1, 5), torch.rand(3, 1))[0]
 
 
 def test_loss__refuses_fewer_points_than_regions_and_one_class() -> None:

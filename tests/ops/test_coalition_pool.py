@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointssl.ops.games.coalition_pool import pooled_of_coalitions, region_pieces, region_reach
 from pointssl.ops.games.coalitions import all_coalitions, mask, regions
-from pointssl.ops.games.max_pool_coalitions import kept_maxima
+from pointssl.ops.games.max_pool_coalitions import pooled_of_coalitions, region_pieces, region_reach
 
 
 def offered(xyz: Tensor, weight: Tensor) -> Tensor:
@@ -56,15 +55,6 @@ def test_region_pieces__hold_every_point_of_a_region_and_no_other() -> None:
     for number in range(6):
         held = {tuple(p) for p in pieces[owner == number].reshape(-1, 3).tolist()}
         assert held == {tuple(p) for p in xyz[number // 3][region[number // 3] == number % 3].tolist()}
-
-
-def test_pooled_of_coalitions__agrees_with_the_way_without_gradients() -> None:
-    torch.manual_seed(0)
-    reached, rest = torch.randn(1, 4, 6), torch.randn(1, 6)
-    kept = all_coalitions(4)[:-1]  # of the whole cloud no point is absent, which the other way leaves to its caller
-    torch.testing.assert_close(
-        pooled_of_coalitions(reached, rest, kept[None])[0], kept_maxima(reached[0], rest[0], kept)
-    )
 
 
 def test_pooled_of_coalitions__nothing_and_everything() -> None:

@@ -31,10 +31,12 @@ def test_coalition_maxima__agree_with_a_loop(r: int) -> None:
     assert torch.equal(max_pool_coalitions.coalition_maxima(reached, rest), _slow(reached, rest))
 
 
-def test_kept_maxima__agree_with_those_of_all_coalitions() -> None:
-    reached, rest = _reached()
-    number = torch.tensor([0, 31, 5, 18])
-    found = max_pool_coalitions.kept_maxima(reached[0], rest[0], all_coalitions(5)[number])
+def test_pooled_of_coalitions__agree_with_those_of_all_coalitions() -> None:
+    reached, rest = _reached(b=1)
+    number = torch.tensor(
+        [0, 30, 5, 18]
+    )  # of the whole cloud, 31, no point is absent: the other leaves that to its caller
+    found = max_pool_coalitions.pooled_of_coalitions(reached, rest, all_coalitions(5)[number][None])[0]
     assert torch.equal(found, max_pool_coalitions.coalition_maxima(reached, rest)[0, number])
 
 

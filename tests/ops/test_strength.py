@@ -23,9 +23,9 @@ def test_mean_strength__by_hand() -> None:
 def test_share_of_effect_and_of_mean__by_hand() -> None:
     found = strength.mean_strength(_dividends())
     v = torch.tensor([[1.0, 0.0, 4.0], [2.0, 0.0, -3.0]], dtype=torch.float64)
-    assert strength.effect(v).tolist() == [3.0, 5.0]
+    assert strength.total_effect(v).tolist() == [3.0, 5.0]
     expected = torch.tensor([1.0, 7 / 6, 5.0], dtype=torch.float64)
-    torch.testing.assert_close(strength.share_of_effect(found, strength.effect(v)), expected / 4)
+    torch.testing.assert_close(strength.share_of_effect(found, strength.total_effect(v)), expected / 4)
     torch.testing.assert_close(strength.share_of_mean(found), expected / expected.mean())
 
 

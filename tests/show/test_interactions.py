@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pointssl.data.reading import ReadConfig
-from pointssl.interpret import InteractConfig, InteractionTable, interact
+from pointssl.interpret import InteractConfig, InteractionTable, comparison, interact
 from pointssl.show.interactions import figures, page
 from tests.interpret import networks
 
@@ -20,7 +20,7 @@ def tables() -> list[InteractionTable]:
 
 
 def test_study__of_two_networks(tables: list[InteractionTable]) -> None:
-    found = page.study(tables)
+    found = comparison.compare_networks(tables)
     assert [one.network for one in found.profiles] == ["scratch", "pre & trained"]
     [difference] = found.differences
     expected = found.profiles[1].high.mean - found.profiles[0].high.mean
@@ -32,7 +32,7 @@ def test_study__of_two_networks(tables: list[InteractionTable]) -> None:
 
 
 def test_views__colour_exactly_the_regions_that_act(tables: list[InteractionTable]) -> None:
-    found = page.study(tables)
+    found = comparison.compare_networks(tables)
     for one, view in zip(found.high, figures.views(tables, found.high, "nats"), strict=True):
         assert view.marks is not None
         acting = {int(region) for region in tables[0].region[one.cloud][view.marks.group > 0]}
@@ -43,7 +43,8 @@ def test_views__colour_exactly_the_regions_that_act(tables: list[InteractionTabl
 
 
 def test_write__page_and_json_say_the_same(tables: list[InteractionTable], tmp_path: Path) -> None:
-    found = page.study(tables)
+    found = comparison.compare_networks(tables)
+    comparison.save(found, tmp_path / "interactions.json")
     html = page.write(found, tmp_path).read_text(encoding="utf-8")
     kept = json.loads((tmp_path / "interactions.json").read_text(encoding="utf-8"))
     high = kept["profiles"][0]["high"]["mean"]
@@ -55,6 +56,6 @@ def test_write__page_and_json_say_the_same(tables: list[InteractionTable], tmp_p
 
 
 def test_page__of_one_network_compares_nothing(tables: list[InteractionTable]) -> None:
-    html = page.html(page.study(tables[:1]))
+    html = page.html(comparison.compare_networks(tables[:1]))
     assert "Differences by order" not in html
     assert "are largest" in html

@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from pointssl.interpret.profile import Difference, Profile
+from pointssl.interpret.profiles import Difference, Profile
 from pointssl.ops.evidence import Claim, HypothesisTest
 from pointssl.ops.stats import Estimate
 from pointssl.show.interactions import figures, study_figures

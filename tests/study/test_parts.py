@@ -9,7 +9,7 @@ from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import Splits
 from pointssl.errors import DataError
 from pointssl.interpret import InteractConfig, interact
-from pointssl.interpret.profile import ProfileConfig, profile
+from pointssl.interpret.profiles import ProfileConfig, profile
 from pointssl.study import figures, interaction_overlap
 from tests.interpret import networks
 

@@ -189,6 +189,7 @@ def test_transfer__all_three_protocols(runs: list[Path], done: tuple[Path, study
 
 def test_page__says_verdict_rule_and_figures(done: tuple[Path, study.Study], tmp_path: Path) -> None:
     _, found = done
+    study.save(found, tmp_path / "study.json")
     page = study_page.write(found, tmp_path).read_text(encoding="utf-8")
     kept = json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))
     assert kept["verdict"] == found.verdict

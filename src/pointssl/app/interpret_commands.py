@@ -25,7 +25,7 @@ def interpret(
     out: Path = Path("interactions"),
     clouds: int = 200,
     regions: int = 10,
-    players: Literal["farthest", "parts"] = "farthest",
+    segmentation: Literal["farthest", "parts"] = "farthest",
     masking: Literal["mean", "nearest", "resample"] = "mean",
     score: Literal["log_odds", "log_p", "logit"] = "log_odds",
     target: Literal["true", "predicted"] = "true",
@@ -49,7 +49,7 @@ def interpret(
         out: folder for the page, the figures as JSON and the tables.
         clouds: test clouds to measure on, as many of each class as there are.
         regions: regions per cloud.
-        players: `farthest` cuts regions around points that lie far apart, `parts` takes the data's own part labels.
+        segmentation: `farthest` cuts regions around points that lie far apart, `parts` takes the data's part labels.
         masking: where points of absent regions go: the cloud's mean, the nearest kept point, or kept points again.
         score: what is explained, of one class.
         target: which class: the cloud's own, or what the network says.
@@ -63,10 +63,10 @@ def interpret(
         up: axis of the clouds that points up: x, y or z; the data set's own by default.
     """
     from pointssl.data.splits import open_splits
-    from pointssl.interpret import table
+    from pointssl.interpret import comparison, table
     from pointssl.interpret.config import MOST_EXACT, InteractConfig
-    from pointssl.interpret.interact import interact
-    from pointssl.interpret.profile import ProfileConfig
+    from pointssl.interpret.measurement import interact
+    from pointssl.interpret.profiles import ProfileConfig
     from pointssl.show.interactions import page
 
     networks = load(runs)
@@ -74,7 +74,7 @@ def interpret(
         settings = InteractConfig(
             clouds=clouds,
             regions=regions,
-            players=players,
+            segmentation=segmentation,
             masking=masking,
             score=score,
             target=target,
@@ -96,7 +96,9 @@ def interpret(
         if parquet:
             table.save(one, out / f"{name}.parquet")
     up = up or settings.reading.up_in(dataset)
-    _say(f"page: {page.write(page.study(list(found.values()), display), out, up=up)}")
+    compared = comparison.compare_networks(list(found.values()), display)
+    comparison.save(compared, out / "interactions.json")
+    _say(f"page: {page.write(compared, out, up=up)}")
     _say(f"figures: {out / 'interactions.json'}")
 
 

@@ -66,7 +66,7 @@ class Common:
     def config(self) -> "StudyConfig":
         """Return the settings; raises `SettingError` for those that cannot be."""
         from pointssl.interpret.config import InteractConfig
-        from pointssl.interpret.profile import ProfileConfig
+        from pointssl.interpret.profiles import ProfileConfig
         from pointssl.study import StudyConfig
         from pointssl.train.recipes import train_recipe
 
@@ -176,7 +176,9 @@ def _show(cost: "Cost") -> None:
 def _finish(found: "Study", out: Path) -> None:
     """Write the page and say the verdict of every claim."""
     from pointssl.show.interactions import study_page
+    from pointssl.study import save
 
+    save(found, out / "study.json")
     path = study_page.write(found, out)
     for claim in found.claims:
         say(f"{claim.verdict + ':':<14} {claim.text}", console)

@@ -3,7 +3,7 @@
 For such a network all ways to leave out parts of a cloud follow from one pass over the points.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -19,3 +19,8 @@ class MaxPooled(Protocol):
 
     def before_max(self, xyz: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n e"]:
         """Return what every point offers to the max, each from its own coordinates alone."""
+
+
+def pools_by_max(network: object) -> TypeGuard[MaxPooled]:
+    """Whether all masked forms of a cloud follow from one look at its points."""
+    return isinstance(network, MaxPooled) and network.pools_by_max

@@ -5,8 +5,8 @@
 """
 
 from pointssl.interpret.config import InteractConfig
-from pointssl.interpret.interact import interact
-from pointssl.interpret.profile import Profile, compare, profile
+from pointssl.interpret.measurement import interact
+from pointssl.interpret.profiles import Profile, compare, profile
 from pointssl.interpret.table import InteractionTable
 
 __all__ = ["InteractConfig", "InteractionTable", "Profile", "compare", "interact", "profile"]

@@ -19,7 +19,7 @@ class InteractConfig:
     """Clouds to measure on, as many of each class as there are; all, where there are fewer."""
     regions: int = 10
     """Regions of a cloud, the players; all 2^regions coalitions are tried up to 16."""
-    players: Literal["farthest", "parts"] = "farthest"
+    segmentation: Literal["farthest", "parts"] = "farthest"
     """`farthest` cuts regions around points that lie far apart, `parts` takes the data's own part labels."""
     reading: ReadConfig = field(default_factory=ReadConfig)
     """How clouds are read, their points drawn by the seed."""
@@ -45,7 +45,7 @@ class InteractConfig:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.regions < 2:
             raise ValueError(f"regions must be at least 2, got {self.regions}")
-        if self.players == "farthest" and self.regions > self.reading.points:
+        if self.segmentation == "farthest" and self.regions > self.reading.points:
             raise ValueError(
                 f"regions must be at most the number of points ({self.reading.points}), got {self.regions}; "
                 "take fewer regions or more points"

@@ -10,11 +10,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from pointssl.backbones.max_pooled import MaxPooled
+from pointssl.backbones.max_pooled import MaxPooled, pools_by_max
 from pointssl.interpret.config import MOST_EXACT, InteractConfig
-from pointssl.interpret.values import Answers, masked_answers
+from pointssl.interpret.values import LogitsFn, masked_logits
 from pointssl.ops.games.coalitions import all_coalitions
-from pointssl.ops.games.max_pool_coalitions import coalition_maxima, kept_maxima, linear_of_maxima, region_maxima
+from pointssl.ops.games.max_pool_coalitions import (
+    coalition_maxima,
+    linear_of_maxima,
+    pooled_of_coalitions,
+    region_maxima,
+)
 
 ROWS = 4096
 """Most rows that a head sees at once."""
@@ -31,8 +36,8 @@ class HasParts(Protocol):
 
 
 @final
-class MaxPooledAnswers:
-    """Answers of one network for one cloud; the points are encoded once, when it is made."""
+class MaxPooledLogits:
+    """LogitsFn of one network for one cloud; the points are encoded once, when it is made."""
 
     def __init__(
         self,
@@ -53,7 +58,8 @@ class MaxPooledAnswers:
 
     def __call__(self, kept: Bool[Tensor, "c r"]) -> Float[Tensor, "c k"]:
         """Return the logits of some coalitions."""
-        some = [self._fixed(kept_maxima(self._reached, self._rest, rows), rows) for rows in kept.split(ROWS)]
+        reached, rest = self._reached[None], self._rest[None]
+        some = [self._fixed(pooled_of_coalitions(reached, rest, rows[None])[0], rows) for rows in kept.split(ROWS)]
         return torch.cat([self._head(rows) for rows in some])
 
     def all(self) -> Float[Tensor, "c k"]:
@@ -86,7 +92,7 @@ def parts(network: nn.Module) -> tuple[MaxPooled, nn.Module] | None:
     if not isinstance(network, HasParts) or not isinstance(network.head, nn.Module):
         return None
     backbone = network.backbone
-    return (backbone, network.head) if isinstance(backbone, MaxPooled) and backbone.pools_by_max else None
+    return (backbone, network.head) if pools_by_max(backbone) else None
 
 
 def agrees(network: nn.Module, xyz: Float[Tensor, "n 3"], region: Int[Tensor, "n"], config: InteractConfig) -> bool:
@@ -96,8 +102,8 @@ def agrees(network: nn.Module, xyz: Float[Tensor, "n 3"], region: Int[Tensor, "n
         return False
     single = torch.eye(config.regions, dtype=torch.bool, device=xyz.device)
     kept = torch.cat([torch.zeros_like(single[:1]), single, ~single, torch.ones_like(single[:1])])
-    slow: Answers = masked_answers(network, xyz, region, config)
-    expected, quick = slow(kept), MaxPooledAnswers(*found, xyz, region, config)
+    slow: LogitsFn = masked_logits(network, xyz, region, config)
+    expected, quick = slow(kept), MaxPooledLogits(*found, xyz, region, config)
     if config.regions <= MOST_EXACT:  # the way that is used then
         fast = quick.all()[(kept << torch.arange(config.regions, device=xyz.device)).sum(dim=1)]
     else:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pointssl.backbones.modes import evaluating
 from pointssl.errors import DataError, RunError, SettingError
 
 STEADY = 1e-4
@@ -15,28 +16,23 @@ STEADY = 1e-4
 
 
 @contextmanager
-def evaluating(network: nn.Module, device: torch.device) -> Iterator[None]:
+def measuring(network: nn.Module, device: torch.device) -> Iterator[None]:
     """Put `network` on `device` in evaluation mode, without gradients; every part gets its own mode back."""
-    modes = {name: part.training for name, part in network.named_modules()}
-    network.to(device).eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for name, part in network.named_modules():
-            part.training = modes[name]
+    network.to(device)
+    with evaluating(network), torch.no_grad():
+        yield
 
 
 def logits_of(network: nn.Module, xyz: Float[Tensor, "b n 3"]) -> Float[Tensor, "b k"]:
     """Return the network's logits; raises `SettingError` for anything but one row of at least two per cloud."""
-    said: Any = network(xyz)
-    if not isinstance(said, Tensor) or said.ndim != 2 or len(said) != len(xyz) or said.shape[1] < 2:
-        got = f"a tensor of shape {tuple(said.shape)}" if isinstance(said, Tensor) else type(said).__name__
+    logits: Any = network(xyz)
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(xyz) or logits.shape[1] < 2:
+        got = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
         raise SettingError(
             f"a classifier must map clouds ({len(xyz)}, points, 3) to logits ({len(xyz)}, classes), got {got}; "
             "wrap it in a module that does"
         )
-    return said.float()
+    return logits.float()
 
 
 def check_steady(network: nn.Module, xyz: Float[Tensor, "b n 3"], name: str) -> None:

@@ -50,7 +50,7 @@ def gather(dataset: Dataset, config: InteractConfig) -> Clouds:
     index = choose(labels, config.clouds, config.seed)
     batch = config.reading.batch(dataset, index, seed=config.seed)
     xyz = batch.xyz.numpy()
-    if config.players == "parts":
+    if config.segmentation == "parts":
         region = np.stack([_parts(dataset, int(place), config) for place in index])
     else:
         region = torch.cat([regions(some, config.regions) for some in batch.xyz.split(16)]).numpy()
@@ -80,7 +80,7 @@ def _parts(dataset: Dataset, place: int, config: InteractConfig) -> Int64[np.nda
     """Return the part of each point that `stack` draws, numbered from 0 within the cloud."""
     cloud = dataset[place]
     if "part" not in cloud.channels:
-        raise DataError(f"cloud {place} of {dataset.name} has no part labels; take players = farthest")
+        raise DataError(f"cloud {place} of {dataset.name} has no part labels; take segmentation = farthest")
     size = len(cloud.points)
     order = shuffled(config.seed, np.array([place]), size)[0]
     part = cloud.channels["part"][order[np.arange(config.reading.points) % size], 0]

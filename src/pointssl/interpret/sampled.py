@@ -17,15 +17,15 @@ from pointssl import progress
 from pointssl.data.cloud import Dataset
 from pointssl.interpret import max_pooled
 from pointssl.interpret.config import InteractConfig
-from pointssl.interpret.network import check_classes, check_steady, evaluating, logits_of
+from pointssl.interpret.network import check_classes, check_steady, logits_of, measuring
 from pointssl.interpret.players import Clouds, gather
-from pointssl.interpret.values import Answers, masked_answers, scored
+from pointssl.interpret.values import LogitsFn, masked_logits, scored
 from pointssl.ops.games import pairs, shapley
 from pointssl.runs.device import choose_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
+class SamplingBudget:
     """How much is sampled per cloud."""
 
     orders: int = 100
@@ -69,7 +69,7 @@ def estimate(
     networks: Mapping[str, nn.Module],
     dataset: Dataset,
     config: InteractConfig,
-    effort: Effort | None = None,
+    budget: SamplingBudget | None = None,
     *,
     clouds: Clouds | None = None,
 ) -> dict[str, Estimates]:
@@ -77,16 +77,16 @@ def estimate(
 
     Raises what `interact` raises, but for the number of regions.
     """
-    effort, chosen = effort or Effort(), clouds or gather(dataset, config)
-    return {name: _one(name, network, dataset, config, effort, chosen) for name, network in networks.items()}
+    budget, chosen = budget or SamplingBudget(), clouds or gather(dataset, config)
+    return {name: _one(name, network, dataset, config, budget, chosen) for name, network in networks.items()}
 
 
 def _one(
-    name: str, network: nn.Module, dataset: Dataset, config: InteractConfig, effort: Effort, clouds: Clouds
+    name: str, network: nn.Module, dataset: Dataset, config: InteractConfig, budget: SamplingBudget, clouds: Clouds
 ) -> Estimates:
     device = choose_device(config.device)
     rows: list[tuple[int, shapley.SampledShapley, pairs.SampledPairs]] = []
-    with evaluating(network, device), progress.bar(f"{name}, estimates", len(clouds.label)) as line:
+    with measuring(network, device), progress.bar(f"{name}, estimates", len(clouds.label)) as line:
         xyz, region = (torch.from_numpy(part).to(device) for part in (clouds.xyz, clouds.region))
         check_steady(network, xyz[:2], name)
         own: Any = getattr(network, "classes", ())
@@ -94,18 +94,21 @@ def _one(
         check_classes(name, width, names, dataset.name, dataset.classes, int(clouds.label.max()))
         quick = config.max_pooled and max_pooled.agrees(network, xyz[0], region[0], config)
         for row, label in enumerate(clouds.label):
-            answers = _answers(network, xyz[row], region[row], config, quick=quick)
-            said = int(answers(torch.ones(1, config.regions, dtype=torch.bool, device=device)).argmax())
-            target = said if config.target == "predicted" else int(label)
+            logits_fn = _logits_fn(network, xyz[row], region[row], config, quick=quick)
+            predicted = int(logits_fn(torch.ones(1, config.regions, dtype=torch.bool, device=device)).argmax())
+            target = predicted if config.target == "predicted" else int(label)
             rows.append(
-                (said, *_sample(answers, target, config, effort, row, f"{name}, cloud {clouds.index[row]}", device))
+                (
+                    predicted,
+                    *_sample(logits_fn, target, config, budget, row, f"{name}, cloud {clouds.index[row]}", device),
+                )
             )
             line.advance()
     strengths = [one.strength() for _, _, one in rows]
     return Estimates(
         network=name,
         label=clouds.label,
-        predicted=np.array([said for said, _, _ in rows]),
+        predicted=np.array([one for one, _, _ in rows]),
         shapley=_stack([one.value for _, one, _ in rows]),
         shapley_error=_stack([one.error for _, one, _ in rows]),
         size=rows[0][2].size,
@@ -117,28 +120,34 @@ def _one(
 
 
 def _sample(
-    answers: Answers, label: int, config: InteractConfig, effort: Effort, row: int, where: str, device: torch.device
+    logits_fn: LogitsFn,
+    label: int,
+    config: InteractConfig,
+    budget: SamplingBudget,
+    row: int,
+    where: str,
+    device: torch.device,
 ) -> tuple[shapley.SampledShapley, pairs.SampledPairs]:
     """Return both estimates of one cloud; its samples are those of every other network."""
 
     def game(kept: Bool[Tensor, "c r"]) -> Float[Tensor, "c"]:
-        return scored(answers, kept, label, config, where)
+        return scored(logits_fn, kept, label, config, where)
 
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + row)
     r = config.regions
-    values = shapley.sampled_shapley(game, r, orders=effort.orders, generator=generator, device=device)
+    values = shapley.sampled_shapley(game, r, orders=budget.orders, generator=generator, device=device)
     both = pairs.sampled_pairs(
-        game, r, pairs=effort.pairs, contexts=effort.contexts, generator=generator, device=device
+        game, r, pairs=budget.pairs, contexts=budget.contexts, generator=generator, device=device
     )
     return values, both
 
 
-def _answers(network: nn.Module, xyz: Tensor, region: Tensor, config: InteractConfig, *, quick: bool) -> Answers:
+def _logits_fn(network: nn.Module, xyz: Tensor, region: Tensor, config: InteractConfig, *, quick: bool) -> LogitsFn:
     found = max_pooled.parts(network) if quick else None
     return (
-        masked_answers(network, xyz, region, config)
+        masked_logits(network, xyz, region, config)
         if found is None
-        else max_pooled.MaxPooledAnswers(*found, xyz, region, config)
+        else max_pooled.MaxPooledLogits(*found, xyz, region, config)
     )
 
 

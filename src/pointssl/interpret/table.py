@@ -3,6 +3,7 @@
 import json
 import zipfile
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
 from pointssl import files
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import RunError, SettingError
 from pointssl.interpret.config import InteractConfig
 from pointssl.ops.games.dividends import completeness_error, moebius
@@ -22,7 +24,7 @@ COMPLETE = 1e-9
 _ARRAYS = ("index", "label", "predicted", "xyz", "region", "v")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class InteractionTable:
     """All values of one network on m clouds, cut into n regions each."""
 
@@ -56,11 +58,15 @@ class InteractionTable:
         return torch.from_numpy(self.v)
 
     def dividends(self) -> Float64[Tensor, "m c"]:
-        """Return all interactions, after checking that they give every value back.
+        """Return all interactions, which are transformed and checked once.
 
         Raises:
-            RunError: they do not; the table is damaged or holds numbers that are not finite.
+            RunError: they do not give every value back; the table is damaged or holds numbers that are not finite.
         """
+        return self._dividends
+
+    @cached_property
+    def _dividends(self) -> Float64[Tensor, "m c"]:
         v = self.values()
         found = moebius(v)
         error = completeness_error(v, found)
@@ -129,7 +135,8 @@ def _about(table: InteractionTable) -> dict[str, Any]:
 def _from(about: dict[str, Any], arrays: dict[str, Any]) -> InteractionTable:
     if about.pop("format") != FORMAT:
         raise ValueError("another version")
-    settings = InteractConfig(**about.pop("settings"))
+    kept = about.pop("settings")
+    settings = InteractConfig(**(kept | {"reading": ReadConfig(**kept["reading"])}))
     return InteractionTable(classes=tuple(about.pop("classes")), settings=settings, **about, **arrays)
 
 

@@ -13,7 +13,7 @@ from pointssl.ops.games.dividends import order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Single:
+class TopInteraction:
     """One set of regions of one cloud and what it does in each network, in the unit of the score."""
 
     cloud: int
@@ -30,9 +30,9 @@ class Single:
         return len(self.regions)
 
 
-def most_different(
+def most_different_interactions(
     first: InteractionTable, second: InteractionTable, orders: tuple[int, int], *, count: int = 6, per_cloud: int = 1
-) -> list[Single]:
+) -> list[TopInteraction]:
     """Return interactions of the given orders whose strength |I| differs most, largest difference first.
 
     Raises:
@@ -44,7 +44,9 @@ def most_different(
     return _pick((both[0].abs() - both[1].abs()).abs(), both, orders, count, per_cloud)
 
 
-def largest(table: InteractionTable, orders: tuple[int, int], *, count: int = 6, per_cloud: int = 1) -> list[Single]:
+def largest_interactions(
+    table: InteractionTable, orders: tuple[int, int], *, count: int = 6, per_cloud: int = 1
+) -> list[TopInteraction]:
     """Return the largest |I| of the given orders, at most `per_cloud` of each cloud."""
     found = table.dividends()[None]
     return _pick(found[0].abs(), found, orders, count, per_cloud)
@@ -52,14 +54,14 @@ def largest(table: InteractionTable, orders: tuple[int, int], *, count: int = 6,
 
 def _pick(
     size: Float64[Tensor, "m c"], values: Float64[Tensor, "s m c"], orders: tuple[int, int], count: int, per_cloud: int
-) -> list[Single]:
+) -> list[TopInteraction]:
     n = size.shape[1].bit_length() - 1
     wanted = (order(n) >= orders[0]) & (order(n) <= orders[1])
     best = size.masked_fill(~wanted, -1.0).topk(min(per_cloud, int(wanted.sum())), dim=1)
     places = [(float(best.values[m, k]), m, int(best.indices[m, k])) for m, k in np.ndindex(*best.values.shape)]
     places.sort(key=lambda one: (-one[0], one[1], one[2]))
     return [
-        Single(
+        TopInteraction(
             cloud=m,
             coalition=c,
             regions=tuple(i for i in range(n) if c >> i & 1),

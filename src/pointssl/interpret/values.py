@@ -18,13 +18,13 @@ MASKED = 1 << 22
 """Most coordinates of masked clouds that are made at once; the network sees them batch by batch."""
 
 
-Answers = Callable[[Bool[Tensor, "c r"]], Float[Tensor, "c k"]]
+LogitsFn = Callable[[Bool[Tensor, "c r"]], Float[Tensor, "c k"]]
 """Gives the logits of one cloud under some coalitions, a row for each."""
 
 
-def masked_answers(
+def masked_logits(
     network: nn.Module, xyz: Float[Tensor, "n 3"], region: Int[Tensor, "n"], config: InteractConfig
-) -> Answers:
+) -> LogitsFn:
     """Return the way through real masked clouds."""
 
     def answer(kept: Bool[Tensor, "c r"]) -> Float[Tensor, "c k"]:
@@ -38,14 +38,14 @@ def masked_answers(
 
 
 def scored(
-    answers: Answers, kept: Bool[Tensor, "c r"], label: int, config: InteractConfig, where: str
+    logits_fn: LogitsFn, kept: Bool[Tensor, "c r"], label: int, config: InteractConfig, where: str
 ) -> Float64[Tensor, "c"]:
     """Return the score of class `label` for every coalition; `where` names network and cloud in the error.
 
     Raises:
         RunError: logits that are NaN or infinite, with the coalition that gave them.
     """
-    logits = answers(kept)
+    logits = logits_fn(kept)
     require_finite(logits, kept, where)
     which = torch.full((len(logits),), label, dtype=torch.int64, device=logits.device)
     return score(logits.double(), which, config.score)

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.layers import mlp
+from pointssl.backbones.max_pooled import pools_by_max
 from pointssl.methods.base import MethodConfig, PretextMethod
 from pointssl.methods.interaction import (
     InteractionConfig,
     InteractionLoss,
-    answers_of,
-    answers_of_max_pooled,
-    pools_by_max,
+    logits_fn_of,
+    logits_fn_of_max_pooled,
 )
 from pointssl.ops.batch_rng import Draws
 from pointssl.ops.classification import smoothed_cross_entropy
@@ -98,12 +98,12 @@ class Classify(PretextMethod):
         if self.interaction is not None:
             config = self.interaction.config
             fast = config.max_pooled and pools_by_max(self.backbone)
-            answers = (
-                answers_of_max_pooled(self.backbone, self.head)
+            logits_fn = (
+                logits_fn_of_max_pooled(self.backbone, self.head)
                 if fast
-                else answers_of(CloudClassifier(self.backbone, self.head))
+                else logits_fn_of(CloudClassifier(self.backbone, self.head))
             )
-            added, more = self.interaction(answers, batch.xyz, label, Draws.of_process(generator, len(label)))
+            added, more = self.interaction(logits_fn, batch.xyz, label, Draws.of_process(generator, len(label)))
             loss = loss if added is None else loss + added
             logs |= more
         return StepOutput(loss=loss, logs=logs)

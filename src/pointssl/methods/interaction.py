@@ -9,8 +9,7 @@ how it is kept stable: docs/interaction-loss.md. The control `nested` is the ent
 "Discovering and Explaining the Representation Bottleneck of DNNs", ICLR 2022.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -19,16 +18,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from pointssl.backbones.base import Backbone
-from pointssl.backbones.max_pooled import MaxPooled
+from pointssl.backbones.modes import evaluating
 from pointssl.ops.batch_rng import Draws
 from pointssl.ops.games import interaction_loss as maths
-from pointssl.ops.games.coalition_pool import pooled_of_coalitions, region_pieces, region_reach
 from pointssl.ops.games.coalitions import all_coalitions, log_odds, mask, regions
+from pointssl.ops.games.max_pool_coalitions import pooled_of_coalitions, region_pieces, region_reach
 
 MOST_EXACT = 8
 """Most regions of the exact form: 256 masked forms of every cloud."""
 
-Answers = Callable[[Float[Tensor, "b n 3"], Int[Tensor, "b n"], Bool[Tensor, "b c r"]], Float[Tensor, "b c k"]]
+LogitsFn = Callable[[Float[Tensor, "b n 3"], Int[Tensor, "b n"], Bool[Tensor, "b c r"]], Float[Tensor, "b c k"]]
 """Gives the logits of every cloud under its coalitions of regions, with gradients."""
 
 
@@ -114,7 +113,7 @@ class InteractionLoss(nn.Module):
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
 
     def forward(
-        self, answers: Answers, xyz: Float[Tensor, "b n 3"], label: Int[Tensor, "b"], draws: Draws
+        self, logits_fn: LogitsFn, xyz: Float[Tensor, "b n 3"], label: Int[Tensor, "b"], draws: Draws
     ) -> tuple[Float[Tensor, ""] | None, dict[str, Tensor]]:
         """Return alpha times the loss at this point of training, None where it takes no part, and what to log."""
         config = self.config
@@ -129,7 +128,7 @@ class InteractionLoss(nn.Module):
             return None, {}
         some = some.to(xyz.device)
         uniform, choice = uniform.to(xyz.device)[some], choice.to(xyz.device)[some]
-        loss, logs = interaction_loss(answers, xyz[some], label[some], config, uniform, choice)
+        loss, logs = interaction_loss(logits_fn, xyz[some], label[some], config, uniform, choice)
         return weight * share * loss, {
             "interaction": loss.detach(),
             **logs,
@@ -143,7 +142,7 @@ class InteractionLoss(nn.Module):
 
 
 def interaction_loss(
-    answers: Answers,
+    logits_fn: LogitsFn,
     xyz: Float[Tensor, "b n 3"],
     label: Int[Tensor, "b"],
     config: InteractionConfig,
@@ -153,7 +152,7 @@ def interaction_loss(
     """Return the loss of some clouds, without alpha, and its parts.
 
     Args:
-        answers: the network, from `answers_of` or `answers_of_max_pooled`.
+        logits_fn: the network, from `logits_fn_of` or `logits_fn_of_max_pooled`.
         xyz: the clouds as the classifier sees them, augmented.
         label: their classes.
         config: settings.
@@ -166,10 +165,10 @@ def interaction_loss(
     with torch.no_grad():
         region = regions(xyz, config.regions)
     if config.estimator == "nested":
-        return _nested(answers, xyz, region, config, uniform)
+        return _nested(logits_fn, xyz, region, config, uniform)
     if config.estimator == "exact":
         kept = all_coalitions(config.regions, xyz.device).expand(len(xyz), -1, -1)
-        v = _scores(answers(xyz, region, kept), label)
+        v = _scores(logits_fn(xyz, region, kept), label)
         with torch.autocast(xyz.device.type, enabled=False):
             v = maths.relative(v, v[:, -1], v[:, 0]) if config.normalised else v
             return _contrast(maths.exact_terms(v, config.low, config.high, config.clip))
@@ -182,7 +181,7 @@ def interaction_loss(
         kept = maths.kept_groups(group).flatten(1, 2)
     if config.normalised:
         kept = torch.cat([kept, torch.ones_like(kept[:, :1])], dim=1)
-    v = _scores(answers(xyz, region, kept), label)
+    v = _scores(logits_fn(xyz, region, kept), label)
     with torch.autocast(xyz.device.type, enabled=False):
         table = v[:, : 8 * config.draws].unflatten(1, (config.draws, 8))
         if config.normalised:
@@ -190,7 +189,7 @@ def interaction_loss(
         return _contrast(maths.disjoint_terms(table, config.clip, pairs=config.low_term == "pairs"))
 
 
-def answers_of(network: nn.Module) -> Answers:
+def logits_fn_of(network: nn.Module) -> LogitsFn:
     """Return the way through really masked clouds, for any network from clouds (b, n, 3) to logits (b, k).
 
     The network runs in evaluation mode: masked clouds must not move its running statistics, and no dropout may differ
@@ -207,7 +206,7 @@ def answers_of(network: nn.Module) -> Answers:
     return answer
 
 
-def answers_of_max_pooled(backbone: Backbone, head: nn.Module) -> Answers:
+def logits_fn_of_max_pooled(backbone: Backbone, head: nn.Module) -> LogitsFn:
     """Return the way through one look at the points, for an encoder whose `pools_by_max` is true, and its head."""
 
     def answer(
@@ -223,24 +222,6 @@ def answers_of_max_pooled(backbone: Backbone, head: nn.Module) -> Answers:
     return answer
 
 
-def pools_by_max(backbone: Backbone) -> bool:
-    """Whether all masked forms of a cloud follow from one look at its points."""
-    return isinstance(backbone, MaxPooled) and backbone.pools_by_max
-
-
-@contextmanager
-def evaluating(*networks: nn.Module) -> Iterator[None]:
-    """Put networks in evaluation mode, gradients on; every part gets its own mode back."""
-    parts = [(part, part.training) for network in networks for part in network.modules()]
-    for part, _ in parts:
-        part.training = False
-    try:
-        yield
-    finally:
-        for part, mode in parts:
-            part.training = mode
-
-
 def _scores(logits: Float[Tensor, "b c k"], label: Int[Tensor, "b"]) -> Float[Tensor, "b c"]:
     with torch.autocast(logits.device.type, enabled=False):
         return log_odds(logits.float(), label[:, None].expand(-1, logits.shape[1]))
@@ -252,7 +233,7 @@ def _contrast(terms: maths.Terms) -> tuple[Float[Tensor, ""], dict[str, Tensor]]
 
 
 def _nested(
-    answers: Answers,
+    logits_fn: LogitsFn,
     xyz: Float[Tensor, "b n 3"],
     region: Int[Tensor, "b n"],
     config: InteractionConfig,
@@ -260,7 +241,7 @@ def _nested(
 ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
     small, large = config.nested_regions
     kept = maths.nested_kept(uniform, small, large).flatten(1, 2)
-    logits = answers(xyz, region, kept)
+    logits = logits_fn(xyz, region, kept)
     with torch.autocast(xyz.device.type, enabled=False):
         inner, outer = logits.float().unflatten(1, (config.draws, 2)).unbind(2)
         return maths.certainty(maths.nested_change(inner, outer, small, large)).mean(), {}

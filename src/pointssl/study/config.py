@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from pointssl.errors import SettingError
 from pointssl.interpret.config import MOST_EXACT, InteractConfig
-from pointssl.interpret.profile import ProfileConfig
+from pointssl.interpret.profiles import ProfileConfig
 from pointssl.methods import ClassifyConfig
 from pointssl.runs.config import PretrainConfig
 from pointssl.runs.device import choose_device

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from pointssl.backbones import build_backbone
-from pointssl.interpret.interact import interact
+from pointssl.interpret.measurement import interact
 from pointssl.interpret.players import Clouds
 from pointssl.methods import build_method
 from pointssl.methods.classify import Classify, CloudClassifier

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from pointssl.interpret.profile import ProfileConfig
+from pointssl.interpret.profiles import ProfileConfig
 from pointssl.interpret.table import InteractionTable
 from pointssl.ops.games import strength
 from pointssl.ops.stats import bootstrap_weights, resampled_means
@@ -33,7 +33,7 @@ def figures(table: InteractionTable, right: Bool[np.ndarray, " t"], config: Prof
     """Return the figures of a network that got the test clouds `right`; raises `RunError` for a damaged table."""
     weight = bootstrap_weights(len(table.v), config.seed)
     each = weight @ strength.mean_strength(table.dividends()).numpy()
-    effect = weight @ strength.effect(table.values()).numpy()
+    effect = weight @ strength.total_effect(table.values()).numpy()
     tiny = np.finfo(np.float64).tiny
     unit = effect[:, None] if config.display == "share_of_effect" else each.mean(axis=1, keepdims=True)
     curve = each / np.maximum(unit, tiny)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from pointssl.interpret.profile import ProfileConfig
+from pointssl.interpret.profiles import ProfileConfig
 from pointssl.ops.evidence import HypothesisTest, hypothesis, seed_interval
 from pointssl.ops.games.dividends import order
 from pointssl.ops.stats import bootstrap_weights

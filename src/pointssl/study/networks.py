@@ -17,7 +17,7 @@ from jaxtyping import Bool
 from pointssl.data.cloud import Dataset
 from pointssl.data.splits import Splits, open_splits
 from pointssl.errors import Interrupted
-from pointssl.interpret.interact import interact
+from pointssl.interpret.measurement import interact
 from pointssl.interpret.memory import check, free
 from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.table import InteractionTable

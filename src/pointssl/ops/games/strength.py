@@ -27,7 +27,7 @@ def mean_strength(dividends: Float[Tensor, "m c"]) -> Float64[Tensor, "m r"]:
     return total / count
 
 
-def effect(v: Float[Tensor, "m c"]) -> Float64[Tensor, "m"]:
+def total_effect(v: Float[Tensor, "m c"]) -> Float64[Tensor, "m"]:
     """Return |v(all) - v(nothing)| of every cloud, the unit of display (a)."""
     return (v[:, -1] - v[:, 0]).double().abs()
 

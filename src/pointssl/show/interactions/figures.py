@@ -6,9 +6,9 @@ import numpy as np
 
 from pointssl.data.cloud import Labels
 from pointssl.formatting import number
-from pointssl.interpret.profile import Difference, Profile
+from pointssl.interpret.profiles import Difference, Profile
 from pointssl.interpret.table import InteractionTable
-from pointssl.interpret.top_interactions import Single
+from pointssl.interpret.top_interactions import TopInteraction
 from pointssl.show.page import style
 from pointssl.show.page.estimates import line, points_cell, series_colours, share_cell, value_cell
 from pointssl.show.page.page import Cell, table
@@ -121,7 +121,7 @@ def difference_table(differences: Sequence[Difference]) -> str:
     return table(head, rows)
 
 
-def views(tables: Sequence[InteractionTable], singles: Sequence[Single], unit: str) -> list[ShapeView]:
+def views(tables: Sequence[InteractionTable], singles: Sequence[TopInteraction], unit: str) -> list[ShapeView]:
     """Return each single interaction as an interactive cloud: its regions in colour, all others grey."""
     first = tables[0]
     made = []
@@ -145,7 +145,7 @@ def views(tables: Sequence[InteractionTable], singles: Sequence[Single], unit: s
     return made
 
 
-def _sentence(tables: Sequence[InteractionTable], one: Single, unit: str) -> str:
+def _sentence(tables: Sequence[InteractionTable], one: TopInteraction, unit: str) -> str:
     """Say what a single interaction is worth in each network, and what each network takes the cloud for."""
     said = "; ".join(
         f"{t.network} {number(value, signed=True)} (takes it for {_class(t, t.predicted, one.cloud)})"

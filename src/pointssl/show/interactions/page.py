@@ -1,70 +1,24 @@
-"""The page of a comparison of networks by their interactions, and the same figures as JSON."""
+"""The page of a comparison of networks by their interactions."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from pointssl import files
 from pointssl.formatting import percent
-from pointssl.interpret.profile import Difference, Profile, ProfileConfig, compare, profile
+from pointssl.interpret.comparison import Comparison
 from pointssl.interpret.table import InteractionTable
-from pointssl.interpret.top_interactions import Single, largest, most_different
 from pointssl.show.interactions import figures
 from pointssl.show.page import page, viewer
 from pointssl.show.page.page import Panel
 
-SHOWN = 4
-"""Single interactions drawn of each kind."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Study:
-    """Everything that is shown; the first network is what the others are compared with."""
-
-    config: ProfileConfig
-    tables: tuple[InteractionTable, ...]
-    profiles: tuple[Profile, ...]
-    differences: tuple[Difference, ...]
-    low: tuple[Single, ...]
-    """Low-order interactions of the first two networks that differ most, or the largest of one."""
-    high: tuple[Single, ...]
-
-
-def study(tables: Sequence[InteractionTable], config: ProfileConfig | None = None) -> Study:
-    """Return profiles, paired differences from the first network, and the single interactions worth a look.
-
-    Raises:
-        SettingError: tables of other clouds, regions or scores.
-    """
-    config = config or ProfileConfig()
-    first, *others = tables
-    low, high = config.ranges(first.settings.regions)
-
-    def singles(orders: tuple[int, int]) -> tuple[Single, ...]:
-        if not others:
-            return tuple(largest(first, orders, count=SHOWN))
-        return tuple(most_different(first, others[0], orders, count=SHOWN))
-
-    return Study(
-        config=config,
-        tables=tuple(tables),
-        profiles=tuple(profile(one, config) for one in tables),
-        differences=tuple(compare(one, first, config) for one in others),
-        low=singles(low),
-        high=singles(high),
-    )
-
-
-def write(found: Study, folder: Path, *, up: str = "z") -> Path:
-    """Write `figures.html` and `figures.json` into `folder`; return the page's path."""
-    files.write_json(folder / "interactions.json", as_json(found))
+def write(found: Comparison, folder: Path, *, up: str = "z") -> Path:
+    """Write `interactions.html` into `folder`; return its path."""
     path = folder / "interactions.html"
     files.write_text(path, html(found, up=up))
     return path
 
 
-def html(found: Study, *, up: str = "z") -> str:
+def html(found: Comparison, *, up: str = "z") -> str:
     """Return the page."""
     first = found.tables[0]
     n = first.settings.regions
@@ -82,7 +36,7 @@ def html(found: Study, *, up: str = "z") -> str:
     )
 
 
-def panels(found: Study, up: str) -> list[Panel]:
+def panels(found: Comparison, up: str) -> list[Panel]:
     """Return the sections of the page."""
     first, several = found.tables[0], len(found.tables) > 1
     unit = figures.UNITS[first.settings.score]
@@ -126,31 +80,6 @@ def panels(found: Study, up: str) -> list[Panel]:
         )
     )
     return made
-
-
-def as_json(found: Study) -> dict[str, Any]:
-    """Return all figures of the page, and what they were measured on."""
-    first = found.tables[0]
-    return {
-        "data": first.data,
-        "fingerprint": first.fingerprint,
-        "settings": asdict(first.settings),
-        "display": asdict(found.config),
-        "clouds": first.index.tolist(),
-        "weights": {one.network: one.weights for one in found.tables},
-        "profiles": [asdict(one) for one in found.profiles],
-        "differences": [asdict(one) for one in found.differences],
-        "single": {
-            "networks": [one.network for one in found.tables[:2]],
-            "low": [_single(first, one) for one in found.low],
-            "high": [_single(first, one) for one in found.high],
-        },
-    }
-
-
-def _single(first: InteractionTable, one: Single) -> dict[str, Any]:
-    values = {"regions": list(one.regions), "order": one.order, "interaction": list(one.interaction)}
-    return {"cloud": int(first.index[one.cloud]), **values}
 
 
 def _asked(first: InteractionTable) -> str:

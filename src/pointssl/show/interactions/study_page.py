@@ -7,7 +7,7 @@ from pointssl import files
 from pointssl.show.interactions import study_figures as drawn
 from pointssl.show.page import page
 from pointssl.show.page.page import Panel
-from pointssl.study.result import Study, save
+from pointssl.study.result import Study
 
 TITLES = {
     "pretraining": "What pre-training changes",
@@ -22,8 +22,7 @@ RULE = (
 
 
 def write(study: Study, folder: Path) -> Path:
-    """Write `study.html` and `study.json` into `folder`; return the page's path."""
-    save(study, folder / "study.json")
+    """Write `study.html` into `folder`; return its path."""
     path = folder / "study.html"
     files.write_text(path, html(study))
     return path

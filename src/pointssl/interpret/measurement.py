@@ -20,10 +20,10 @@ from pointssl.data.splits import open_splits
 from pointssl.errors import RunError, SettingError
 from pointssl.interpret import max_pooled, memory, table
 from pointssl.interpret.config import InteractConfig
-from pointssl.interpret.network import check_classes, check_steady, evaluating, logits_of
+from pointssl.interpret.network import check_classes, check_steady, logits_of, measuring
 from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.table import InteractionTable
-from pointssl.interpret.values import masked_answers, require_finite
+from pointssl.interpret.values import masked_logits, require_finite
 from pointssl.ops.games.coalitions import all_coalitions, score
 from pointssl.runs.device import choose_device
 from pointssl.runs.weights import digest
@@ -87,7 +87,7 @@ def _measure(
         if kept is not None and _key(kept.weights, kept.settings, _clouds_of(kept)) == key:
             return kept
     device = choose_device(config.device)
-    with evaluating(network, device):
+    with measuring(network, device):
         predicted, v = _values(name, network, dataset, config, clouds, parts, device)
     made = InteractionTable(
         network=name,
@@ -156,14 +156,14 @@ def _cloud(
     kept = all_coalitions(config.regions, device)
     found = max_pooled.parts(network) if quick else None
     if found is None:
-        logits = masked_answers(network, xyz, region, config)(kept)
+        logits = masked_logits(network, xyz, region, config)(kept)
     else:
-        logits = max_pooled.MaxPooledAnswers(*found, xyz, region, config).all()
+        logits = max_pooled.MaxPooledLogits(*found, xyz, region, config).all()
     require_finite(logits, kept, f"{name}, cloud {clouds.index[row]}")
-    said = int(logits[-1].argmax())
-    label = said if config.target == "predicted" else int(clouds.label[row])
+    predicted = int(logits[-1].argmax())
+    label = predicted if config.target == "predicted" else int(clouds.label[row])
     which = torch.full((len(logits),), label, dtype=torch.int64, device=device)
-    return said, score(logits.double(), which, config.score).cpu().numpy()
+    return predicted, score(logits.double(), which, config.score).cpu().numpy()
 
 
 def _check_names(networks: Mapping[str, nn.Module]) -> None:

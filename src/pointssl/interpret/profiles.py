@@ -148,7 +148,7 @@ class _Drawn:
         self._display = config.display
         weight = bootstrap_weights(len(v), config.seed)
         each = weight @ strength.mean_strength(dividends).numpy()
-        self.mean_effect = weight @ strength.effect(v).numpy()
+        self.mean_effect = weight @ strength.total_effect(v).numpy()
         # A network whose score no region moves has no strength at all, not one that is unknown.
         tiny = np.finfo(np.float64).tiny
         self.share_of_effect = each / np.maximum(self.mean_effect, tiny)[:, None]
