@@ -186,6 +186,7 @@ def test_pcd__compressed_by_another_library(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cloud.channels["intensity"], np.full((40, 1), 7))
 
 
+@pytest.mark.case("54-pcd-grid-with-nan")
 def test_pcd__points_without_echo_are_left_out(tmp_path: Path) -> None:
     table = np.column_stack([XYZ, [1, 2, 3, 4]]).astype("<f4")
     table[1, :3] = np.nan
@@ -210,6 +211,7 @@ def test_expand_lzf__damaged(data: bytes) -> None:
 # --- scans -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.case("50-utm-files")
 @pytest.mark.parametrize("kind", ["las", "laz"])
 def test_las__millimetres_survive_far_from_zero(tmp_path: Path, kind: str) -> None:
     generator = np.random.default_rng(0)
@@ -483,3 +485,44 @@ def test_read_clouds__kitti_scan(shared_data: Path) -> None:
     cloud = only(shared_data / "kitti/000000.bin")
     assert cloud.points.shape == (124_668, 3)
     assert 0 <= cloud.channels["intensity"].min() < cloud.channels["intensity"].max() < 1
+
+
+@pytest.mark.case("50-utm-files")
+@pytest.mark.parametrize("name", ["a.csv", "a.xyz", "a.pcd", "a.npy", "a.obj", "le.ply", "be.ply", "as.ply"])
+def test_read_clouds__survey_coordinates_in_every_kind(tmp_path: Path, name: str) -> None:
+    written = np.round(np.random.default_rng(0).uniform(0, 50, (200, 3)) + np.array([443000, 5400000, 100]), 3)
+    text = "".join("{:.3f} {:.3f} {:.3f}\n".format(*row) for row in written)
+    axes = "".join(f"property double {axis}\n" for axis in "xyz")
+    ply = "ply\nformat {} 1.0\nelement vertex 200\n" + axes + "end_header\n"
+    pcd = "VERSION .7\nFIELDS x y z\nSIZE 8 8 8\nTYPE F F F\nWIDTH 200\nHEIGHT 1\nPOINTS 200\nDATA binary\n"
+    contents: dict[str, bytes] = {
+        "a.csv": b"x;y;z\n" + text.replace(" ", ";").encode(),
+        "a.xyz": text.encode(),
+        "a.pcd": pcd.encode() + written.tobytes(),
+        "a.obj": "".join(f"v {line}\n" for line in text.splitlines()).encode(),
+        "le.ply": ply.format("binary_little_endian").encode() + written.astype("<f8").tobytes(),
+        "be.ply": ply.format("binary_big_endian").encode() + written.astype(">f8").tobytes(),
+        "as.ply": ply.format("ascii").encode() + text.encode(),
+    }
+    if name in contents:
+        write(tmp_path / name, contents[name])
+    else:
+        np.save(tmp_path / name, written)
+    cloud = only(tmp_path / name)
+    shift = [float(word) for word in cloud.origin.split("minus (")[1].rstrip(")").split(",")]
+    np.testing.assert_allclose(cloud.points.astype(np.float64) + shift, written, atol=2e-6)
+
+
+@pytest.mark.case("51-e57-scans")
+def test_e57__poses_and_points_without_echo(tmp_path: Path) -> None:
+    """The scan is turned by a right angle about z, (x, y) to (-y, x), and moved by (100, 0, 0)."""
+    pye57 = pytest.importorskip("pye57")
+    file = pye57.E57(str(tmp_path / "a.e57"), mode="w")
+    table = {f"cartesian{axis}": XYZ[:, place] for place, axis in enumerate("XYZ")}
+    table["cartesianInvalidState"] = np.array([0, 1, 2, 0], np.int8)
+    half = np.sqrt(0.5)
+    file.write_scan_raw(table, rotation=np.array([half, 0, 0, half]), translation=np.array([100.0, 0, 0]))
+    file.close()
+    cloud = only(tmp_path / "a.e57")
+    shift = [float(word) for word in cloud.origin.split("minus (")[1].rstrip(")").split(",")]
+    np.testing.assert_allclose(cloud.points + shift, [[100, 0, 0], [98, 0, 3]], atol=1e-5)

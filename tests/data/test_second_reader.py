@@ -72,6 +72,7 @@ def test_csv__as_pandas_writes_it(
     assert set(cloud.channels) == {"intensity", "part", "color"}
 
 
+@pytest.mark.case("53-pcd-odd-fields")
 @QUICK
 @given(
     seed=SEEDS,
@@ -133,6 +134,7 @@ def test_arrays__any_type_order_and_width(values: np.ndarray, fortran: bool, kin
         np.testing.assert_array_equal(absolute(cloud), written[:, :3].astype(np.float64))
 
 
+@pytest.mark.case("52-las-colours-8-bit")
 @QUICK
 @given(
     seed=SEEDS,

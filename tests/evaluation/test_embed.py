@@ -142,3 +142,20 @@ def test_point_embedder__names_the_cloud_that_is_none(bad: np.ndarray, said: str
 def test_point_embedder__refuses_an_empty_list() -> None:
     with pytest.raises(ValueError, match="at least one cloud"):
         PointEmbedder(Extent()).fit([])
+
+
+@pytest.mark.case("02-utm-embedder")
+@pytest.mark.parametrize(("unit", "kind"), [(1, np.float64), (1000, np.int64)])
+def test_embedder__survey_coordinates_give_the_vector_of_the_same_cloud_near_zero(
+    run: Path, unit: int, kind: type
+) -> None:
+    local = np.round(np.random.default_rng(0).normal(size=(3, 40, 3)), 3)
+    far = np.round((local + np.array([500000.123, 5400000.456, 100.0])) * unit, 3).astype(kind)
+    near, same = (PointEmbedder(run).fit_transform(list(clouds)) for clouds in (local, far))
+    np.testing.assert_allclose(same, near, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.case("25-channels-first")
+def test_embedder__channels_first_are_refused(run: Path) -> None:
+    with pytest.raises(ValueError, match=r"X\[0\]: an array of shape \(3, 1024\) looks transposed"):
+        PointEmbedder(run).fit([np.zeros((3, 1024))])
