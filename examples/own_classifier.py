@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pointssl.data.open import open_dataset
+from pointssl.data.reading import ReadConfig
 from pointssl.interpret import InteractConfig, interact, profile
 from pointssl.interpret.comparison import compare_networks
 from pointssl.show.interactions import page
@@ -29,8 +30,8 @@ class MyClassifier(nn.Module):
 
 
 torch.manual_seed(0)
-tables = interact({"mine": MyClassifier()}, data, InteractConfig(clouds=6, regions=6, points=128))
+tables = interact({"mine": MyClassifier()}, data, InteractConfig(clouds=6, regions=6, reading=ReadConfig(points=128)))
 found = profile(tables["mine"])
-print("strength of the orders 1 to 6:", ", ".join(f"{band.value:.2f}" for band in found.share_of_effect))
+print("strength of the orders 1 to 6:", ", ".join(f"{band.mean:.2f}" for band in found.share_of_effect))
 with tempfile.TemporaryDirectory() as folder:
     print("page:", page.write(compare_networks(list(tables.values())), Path(folder)).name)

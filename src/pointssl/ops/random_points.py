@@ -48,7 +48,7 @@ def surface(
         raise ValueError("the mesh has vertices that are not finite")
     if total <= 0:
         raise ValueError("the mesh has no area")
-    # One draw per equal slice of the area (stratified): the share of every triangle is met to within one point.
+    # One draw per equal slice of the area (stratified): the share of every triangle is met to within two points.
     height = (np.arange(count) + generator.random(count)) * (total / count)
     face = np.minimum(np.searchsorted(np.cumsum(area), height, side="right"), len(area) - 1)
     generator.shuffle(face)

@@ -61,8 +61,8 @@ def sampled_shapley(
 ) -> SampledShapley:
     """Estimate the Shapley values of `game` from `orders` random orders, each played forwards and backwards.
 
-    Both directions together count as one observation, whose two halves err against each other. Costs 2 r values per
-    order. The sum of the estimates is exactly v(all) - v(nothing).
+    Both directions together count as one observation, whose two halves err against each other. Costs 2 (r + 1) values
+    per order. The sum of the estimates is exactly v(all) - v(nothing).
 
     Raises:
         ValueError: fewer than two orders, which have no standard error.
