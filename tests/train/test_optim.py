@@ -13,6 +13,19 @@ def test_learning_rate__warm_up_rises_in_a_line() -> None:
     assert [learning_rate(config, step, 10, 5.0) for step in range(4)] == pytest.approx([0.1, 0.2, 0.3, 0.4])
 
 
+def test_learning_rate__warm_up_in_epochs_is_that_many_updates() -> None:
+    config = OptimConfig(lr=0.4, warmup_epochs=1.6)  # of 2.5 updates: four
+    assert [learning_rate(config, step, 10, 2.5) for step in range(4)] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    steps = OptimConfig(lr=0.4, warmup_steps=4)
+    assert [learning_rate(config, s, 10, 2.5) for s in range(10)] == [
+        learning_rate(steps, s, 10, 2.5) for s in range(10)
+    ]
+    with pytest.raises(ValueError, match=r"warmup_epochs must be 0 where warmup_steps is given \(4\), got 1.0"):
+        OptimConfig(warmup_steps=4, warmup_epochs=1.0)
+    with pytest.raises(ValueError, match="warmup_epochs must be at least 0"):
+        OptimConfig(warmup_epochs=-1.0)
+
+
 def test_learning_rate__cosine_starts_at_the_top_and_halves_in_the_middle() -> None:
     config = OptimConfig(lr=1.0, final_lr=0.2, warmup_steps=2)
     assert learning_rate(config, 2, 10, 5.0) == pytest.approx(1.0)
