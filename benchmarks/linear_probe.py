@@ -99,6 +99,7 @@ def rows(evaluations: list[Evaluation], protocol: str) -> list[dict[str, Any]]:
     return [
         {
             "protocol": protocol,
+            "rule": baseline.rule,
             "arm": arm,
             "n": len(values),
             "values": values,

@@ -1,4 +1,4 @@
-"""Write the tables of the README and of docs/results.md from `results/`: what is printed there was measured.
+"""Write the tables of the README and of docs/ from `results/`, and those of the protocols from their list.
 
 python benchmarks/tables.py            # writes
 python benchmarks/tables.py --check    # exits with 1 where pages and results differ
@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from pointssl.evaluation.protocols import PROTOCOLS
 from pointssl.ops.evidence import Spread
 from pointssl.ops.stats import Estimate, holm, normal_quantile
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in ("results", "interactions", "worth")))
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{p}.md" for p in ("results", "interactions", "worth", "evaluation")))
 
 Result = dict[str, Any]
 
@@ -34,6 +35,11 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table; all columns but the first are numbers."""
     rule = ["---", *["---:"] * (len(columns) - 1)]
     return "\n".join("| " + " | ".join(line) + " |" for line in [columns, rule, *rows])
+
+
+def prose_table(columns: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table of words."""
+    return "\n".join("| " + " | ".join(line) + " |" for line in [columns, ["---"] * len(columns), *rows])
 
 
 def with_spread(row: Result, scale: float = 100.0, digits: int = 1) -> str:
@@ -53,6 +59,7 @@ def linear_probe() -> str:
     names = {"pointnet-light": "PointNet", "dgcnn": "DGCNN"}
     rules = {"svm-cv": "SVM", "svm-cv-wide": "SVM, wide C", "svm-cv-standardised": "SVM, standardised", "knn-20": "kNN"}
     shown: list[str] = []
+    old_grid = False
     for key, title in names.items():
         result = read(f"linear-probe-parae-{key}")
         if result is None:
@@ -60,6 +67,8 @@ def linear_probe() -> str:
         for data in ("psb-shrec12", "bimnet10"):
             scores = {(s["protocol"], s["arm"]): s for s in result["scores"][data]}
             shown = shown or [rule for rule in rules if (rule, "pretrained") in scores]
+            # Results that do not state their rules were measured when standardised features had the raw ones' grid.
+            old_grid = old_grid or "rule" not in scores["svm-cv-standardised", "pretrained"]
             for arm, label in (("pretrained", "ParAE"), ("untrained", "untrained")):
                 cells = [with_spread(scores[rule, arm]) for rule in shown]
                 rows.append([data, f"{title}, {label}", *cells])
@@ -69,6 +78,12 @@ def linear_probe() -> str:
         "untrained networks). SVM: linear, C by cross-validation inside the training clouds, 0.001 to 10 (wide: to\n"
         "10,000).\n"
     )
+    if old_grid:
+        rules["svm-cv-standardised"] = "SVM, standardised, C from 0.001"
+        text += (
+            "\nStandardised features were scored with the C of the raw ones here, 0.001 to 10; the protocol\n"
+            "`svm-cv-standardised`, as in the table of MM-Point, has 0.00001 to 0.3.\n"
+        )
     return text + "\n" + table(["data", "encoder", *(rules[rule] for rule in shown)], rows)
 
 
@@ -418,6 +433,22 @@ def _points(share: float | None) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "worth": worth,
+
+
+def protocols() -> str:
+    """What every protocol does, from the one list of them."""
+    rows = [[f"**`{p.name}`**" if p.default else f"`{p.name}`", p.rule, p.repeated] for p in PROTOCOLS.values()]
+    return prose_table(["name", "what", "repeated over"], rows)
+
+
+def protocol_reads() -> str:
+    """What every protocol reads."""
+    return prose_table(["name", "learned from and scored on"], [[f"`{p.name}`", p.reads] for p in PROTOCOLS.values()])
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "protocols": protocols,
+    "protocol-reads": protocol_reads,
     "linear-probe": linear_probe,
     "pretext": pretext,
     "interaction-study": study,

@@ -13,6 +13,7 @@ EXAMPLES = {
     "own_network.py": "pooled features: (2, 64)",
     "own_folder.py": "svm-cv pretrained: ",
     "embed_arrays.py": "embedded: (20, 64)",
+    "own_protocol.py": "nearest-mean pretrained: ",
     "own_classifier.py": "page: interactions.html",
 }
 """Each file, and words that it prints at its end."""

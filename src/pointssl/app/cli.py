@@ -32,10 +32,12 @@ COMMANDS: dict[str, Command] = {
         "train_commands:run", "train a classifier on labelled clouds: train RECIPE --data PATH [--init-from RUN]"
     ),
     "evaluate": Command(
-        "commands:evaluate", "measure a run's encoder beside its random-init baseline: evaluate RUN --data PATH"
+        "evaluate_commands:evaluate",
+        "measure a run's encoder beside its random-init baseline: evaluate RUN --data PATH",
     ),
     "compare": Command(
-        "commands:compare", "compare the encoders of several runs on the same clouds: compare RUN RUN --data PATH"
+        "evaluate_commands:compare",
+        "compare the encoders of several runs on the same clouds: compare RUN RUN --data PATH",
     ),
     "interpret": Command(
         "interpret_commands:interpret", "which structures classifiers use: interpret RUN [RUN ...] --data PATH"

@@ -17,7 +17,7 @@ from pointssl.evaluation.frozen import on_features
 from pointssl.evaluation.probe import PROBES
 from pointssl.evaluation.record import Results
 
-__all__ = ["DEFAULT", "PROTOCOLS", "Protocol", "chosen", "markdown", "on_features", "title"]
+__all__ = ["DEFAULT", "PROTOCOLS", "Protocol", "chosen", "on_features", "title"]
 
 
 @final
@@ -53,7 +53,7 @@ _LIST = (
     Protocol(
         name="svm-cv",
         title="Linear SVM, C by cross-validation",
-        rule=f"**the headline**: {PROBES['svm-cv'].rule}; a tie to the smaller C",
+        rule=f"the headline: {PROBES['svm-cv'].rule}; a tie to the smaller C",
         reads=_SPLITS,
         repeated="seeds",
         run=partial(frozen.svm, "svm-cv"),
@@ -190,10 +190,3 @@ def title(row: str) -> str:
     """Return the title of a row of scores; one of an unknown protocol goes by its own name."""
     kind, _, special = row.partition(" ")
     return PROTOCOLS[kind].title.format(special.replace("%", " %")) if kind in PROTOCOLS else row
-
-
-def markdown() -> str:
-    """Return the protocols as the table of docs/evaluation.md."""
-    columns = ("name", "rule", "what is read", "repeated over")
-    rows = [(f"`{p.name}`", p.rule, p.reads, p.repeated) for p in _LIST]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, ["---"] * len(columns), *rows))

@@ -5,24 +5,9 @@ from pathlib import Path
 
 from pointssl.errors import RunError
 from pointssl.evaluation import record
+from pointssl.evaluation.protocols import PROTOCOLS, title
 from pointssl.evaluation.record import Evaluation
 from pointssl.show.run.scores import Comparison
-
-_TASKS = {
-    "svm-cv": "Linear SVM, C by cross-validation",
-    "svm-cv-wide": "Linear SVM, C by cross-validation over a wide grid",
-    "svm-fixed": "Linear SVM, fixed C",
-    "svm-cv-standardised": "Linear SVM, standardised features",
-    "linear-svc": "Linear SVM, one-vs-rest",
-    "knn-1": "Nearest neighbour",
-    "knn-20": "20 nearest neighbours",
-    "finetune": "Fine-tuned",
-    "fractions-svm": "Linear SVM on {} of the labels",
-    "fractions-finetune": "Fine-tuned on {} of the labels",
-    "few-shot-a": "Few-shot, frozen, {}",
-    "few-shot-b": "Few-shot, fine-tuned, {}",
-}
-"""What a protocol is called for readers, the headline first; a protocol that is not here goes by its own name."""
 
 
 def read_comparisons(files: Sequence[Path], weights: str) -> tuple[list[Comparison], list[str]]:
@@ -42,7 +27,7 @@ def read_comparisons(files: Sequence[Path], weights: str) -> tuple[list[Comparis
             lines += comparisons(found)
             notes += [f"{found.conditions.data}: {one}." for one in found.notes]
             notes += [f"{found.conditions.data}, {one.protocol} was left out: {one.reason}." for one in found.skipped]
-    order = list(_TASKS)
+    order = list(PROTOCOLS)  # the headline first
     lines.sort(key=lambda one: order.index(one.protocol) if one.protocol in order else len(order))
     return lines, notes
 
@@ -56,12 +41,11 @@ def _comparison(found: Evaluation, protocol: str) -> Comparison | None:
     trained, untrained = found.score(protocol, "pretrained"), found.score(protocol, "untrained")
     if trained is None:
         return None
-    kind, _, rest = protocol.partition(" ")
     over_clouds = "the test clouds (Wilson)" if trained.test_interval else f"{trained.over} (t)"
     gain = None if untrained is None else record.gain(trained, untrained, found.test_labels)
     return Comparison(
-        protocol=kind,
-        task=_TASKS.get(kind, kind + (" {}" if rest else "")).format(rest.replace("%", " %")),
+        protocol=protocol.partition(" ")[0],
+        task=title(protocol),
         data=found.conditions.data,
         trained=trained.test_interval or trained.accuracy,
         untrained=None if untrained is None else untrained.test_interval or untrained.accuracy,
