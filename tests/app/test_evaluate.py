@@ -17,7 +17,7 @@ from tests.doubles import ToyClouds, tiny_config
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pretrain(tiny_config(), tmp_path_factory.mktemp("runs") / "run", dataset=ToyClouds())
+    return pretrain(tiny_config(), tmp_path_factory.mktemp("runs") / "run", data=ToyClouds())
 
 
 @pytest.mark.parametrize("command", ["evaluate", "compare"])

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pointssl.backbones import BackboneConfig
 from pointssl.backbones.base import Backbone
 from pointssl.data.splits import Splits
 from pointssl.evaluation.features import EncodeConfig, Table, encode_cached
@@ -30,8 +29,6 @@ class Bench:
     """Each decides which stored points are seen, how the clouds fall into folds, and the untrained weights."""
     cache: Path | None = None
     """Folder for features and fine-tunings."""
-    backbone: BackboneConfig | None = None
-    """Settings of the arms' network, for the records of fine-tunings; None for a network of one's own."""
     finetune: PretrainConfig = TRAIN_RECIPES["finetune"]
     """Recipe of `finetune` and `fractions-finetune`; its encoder is replaced by the arms'."""
     score_epochs: bool = True

@@ -96,10 +96,9 @@ def rule(recipe: PretrainConfig) -> str:
 
 
 def settings(bench: Bench, recipe: PretrainConfig, learned_from: int, seed: int) -> PretrainConfig:
-    """Return the recipe with the encoder of the arms, clouds read as everywhere in this evaluation, and the seed."""
+    """Return the recipe with clouds read as everywhere in this evaluation, and the seed; the encoder is the arm's."""
     config = replace(
         recipe,
-        backbone=bench.backbone or recipe.backbone,
         data=replace(recipe.data, reading=bench.encode.reading),
         seed=seed,
         precision="bf16" if bench.encode.bf16 else recipe.precision,

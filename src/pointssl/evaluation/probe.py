@@ -19,8 +19,7 @@ GRID = (1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 WIDE_GRID = (*GRID, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4)
 """C is measured against the scale of the features, and untrained networks can have features of small scale."""
 STANDARDISED_GRID = (1e-5, 3e-5, 1e-4, 3e-4, *GRID[:6])
-"""A cloud of d standardised features has a squared length of about d, so a given margin needs a C of about 1 / d of that
-at unit length: the grid begins lower, and at 0.3 the folds of a thousand features are told apart without error."""
+"""A cloud of d standardised features has a squared length of about d, so the same margin needs about 1 / d of the C."""
 GRAM_LIMIT = 12_000
 """With more training clouds than this the matrix of inner products (8 bytes each) is not worth its memory."""
 

@@ -62,7 +62,6 @@ def evaluate(
         encode=encode,
         seeds=_seeds(seeds),
         cache=folder,
-        backbone=config.backbone,
         finetune=recipe(finetune),
         score_epochs=score_epochs,
         few_shot=few_shot or FewShotConfig(),

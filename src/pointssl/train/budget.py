@@ -15,7 +15,7 @@ from pointssl.errors import SettingError
 from pointssl.runs.config import PretrainConfig
 from pointssl.train import loop
 from pointssl.train.ema import Average
-from pointssl.train.optim import build_optimizer
+from pointssl.train.optim import build_optimizer, warmup_steps
 from pointssl.train.runtime import Runtime
 from pointssl.train.state import TrainingState
 
@@ -46,7 +46,7 @@ def planned_steps(config: PretrainConfig, batches: Batches) -> int | None:
 def check_warmup(config: PretrainConfig, total: int, batches: Batches, said: str) -> None:
     """Refuse a run that would end before its learning rate has risen; `said` is what its length comes from."""
     epoch = (batches.steps_per_epoch or 0) / config.optim.accumulate
-    warmup = config.optim.warmup_steps or round(config.optim.warmup_epochs * epoch)
+    warmup = warmup_steps(config.optim, epoch)
     if warmup and total <= warmup:
         raise SettingError(
             f"{said} is {total} steps, and the warm-up of the learning rate alone takes {warmup}; give the run more, "

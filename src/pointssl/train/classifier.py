@@ -32,8 +32,9 @@ from pointssl.runs.config import PretrainConfig
 from pointssl.runs.device import choose_device
 from pointssl.runs.record import read_metrics
 from pointssl.runs.run import Run
-from pointssl.runs.weights import digest, key_report, load_weights, read_tensors
-from pointssl.train.checks import differences, named_clouds
+from pointssl.runs.weights import load_weights, read_tensors
+from pointssl.train.checks import named_clouds
+from pointssl.train.initial_weights import begun, check_same, initialise, weights_note
 from pointssl.train.labels import LabelConfig, divide
 from pointssl.train.pretrain import Measure, described, own_randomness, train
 from pointssl.train.scores import predict, score
@@ -77,10 +78,10 @@ def train_classifier(
         raise SettingError("give init_from or backbone, not both: a backbone of your own starts from its own weights")
     with own_randomness(choose_device(device)):
         config, splits = fitted(described(config, backbone, None), data, labels)
-        before = _training_of(run) if resume else None
+        before = begun(run) if resume else None
         method = _classifier(config, backbone)
         notes: dict[str, Any] = {
-            "start": _started(backbone) if backbone else _start(method, config, init_from, before, run),
+            "start": weights_note(backbone) if backbone else initialise(method, config, init_from, before, run),
             "labels": asdict(labels),
             "classes": list(splits.train.classes),
             "scored_on": {
@@ -91,7 +92,7 @@ def train_classifier(
             "score_epochs": score_epochs,
         }
         if before is not None:
-            _check_same(before, notes, run)
+            check_same(before, notes, run)
         if not layout.is_scored(run) or not resume:
             _train(config, run, splits, method, before or notes, resume=resume, device=device)
     return run
@@ -129,7 +130,7 @@ def resume_classifier(run: Path | str, *, device: str | None = None) -> Path:
     folder = Path(run)
     if not layout.is_begun(folder) or not Run.open(folder).is_supervised:
         raise RunError(f"{folder} is no run of `pointssl train`; start one with: pointssl train RECIPE --out RUN")
-    before = _training_of(folder)
+    before = begun(folder)
     config = Run.open(folder).config
     if before is None:
         return train_classifier(config, folder, resume=True, device=device)
@@ -209,64 +210,6 @@ def _classifier(config: PretrainConfig, backbone: Backbone | None) -> Classify:
     backbone = build_backbone(config.backbone) if backbone is None else copy.deepcopy(backbone)
     torch.manual_seed(seed_of(config.seed, 6))
     return Classify(backbone, config.method)
-
-
-def _started(encoder: Backbone, name: str | None = None) -> dict[str, str]:
-    """Return what the record says of the weights that training starts from."""
-    return {"from": name or type(encoder).__name__, "digest": digest(encoder)}
-
-
-def _start(
-    built: Classify,
-    config: PretrainConfig,
-    init_from: Path | str | Backbone | None,
-    before: dict[str, Any] | None,
-    run: Path,
-) -> dict[str, str] | None:
-    """Give `built` the weights it starts from, and return what the record says of them; None from scratch."""
-    if init_from is None and before is not None and before["start"] is not None:
-        if latest(run) is not None:  # they are in the checkpoint already
-            kept: dict[str, str] = before["start"]
-            return kept
-        init_from = str(before["start"]["from"])
-    if init_from is None:
-        return None
-    if isinstance(init_from, Backbone):
-        encoder, name = init_from, None
-        report = key_report(built.backbone.state_dict(), encoder.state_dict())
-        if report:
-            raise SettingError(f"init_from does not fit the settings' encoder: {report}; change backbone to fit it")
-    else:
-        other = list(differences(Run.open(init_from).config.backbone, config.backbone, "backbone"))
-        if other:
-            raise SettingError(
-                f"the encoder of {init_from} has other settings than this run's: {'; '.join(other)}; give the run the "
-                "same ones"
-            )
-        encoder, name = Run.open(init_from).encoder(), str(init_from)
-    built.backbone.load_state_dict(encoder.state_dict())
-    return _started(encoder, name)
-
-
-def _training_of(run: Path) -> dict[str, Any] | None:
-    """Return what a run's record says of its start and labels; None where it was not begun."""
-    if not (run / layout.RECORD).is_file():
-        return None
-    kept = Run.open(run).record.get("training")
-    if not isinstance(kept, dict):
-        raise RunError(f"{run} is no run of `pointssl train`: its record.json says nothing of labels")
-    return kept
-
-
-def _check_same(before: dict[str, Any], now: dict[str, Any], run: Path) -> None:
-    """Refuse to go on with another start, other labels or other test clouds than the run began with."""
-    was, is_now = (kept["start"] and kept["start"]["digest"] for kept in (before, now))
-    if was != is_now:
-        came = "from scratch" if before["start"] is None else f"from the encoder of {before['start']['from']}"
-        raise RunError(f"{run} was begun {came}, not from these weights; start another run with --out")
-    for what in ("labels", "classes", "scored_on"):
-        if before[what] != now[what]:
-            raise DataError(f"{run} was begun with other {what}: {before[what]}, now {now[what]}; start another run")
 
 
 def _is_main() -> bool:

@@ -26,9 +26,14 @@ def build_optimizer(method: nn.Module, config: OptimConfig) -> torch.optim.Optim
             return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, fused=fused)
 
 
+def warmup_steps(config: OptimConfig, steps_per_epoch: float) -> int:
+    """Return over how many updates the learning rate rises."""
+    return config.warmup_steps or round(config.warmup_epochs * steps_per_epoch)
+
+
 def learning_rate(config: OptimConfig, step: int, total: int, steps_per_epoch: float) -> float:
     """Return the learning rate of update `step`, which counts from 0, of `total`."""
-    warmup = config.warmup_steps or round(config.warmup_epochs * steps_per_epoch)
+    warmup = warmup_steps(config, steps_per_epoch)
     if step < warmup:
         return config.lr * (step + 1) / warmup
     match config.schedule:
