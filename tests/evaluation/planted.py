@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
 from pointssl.backbones.base import Backbone
@@ -61,10 +61,22 @@ def blind() -> Backbone:
     return encoder
 
 
+def points(rows: Float[np.ndarray, "m 3"]) -> Float32[np.ndarray, "m 4 3"]:
+    """Return four points around every row, of which it is the mean."""
+    around = 0.25 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])
+    made: Float32[np.ndarray, "m 4 3"] = (np.asarray(rows)[:, None] + around).astype(np.float32)
+    return made
+
+
+def features(rows: Float[np.ndarray, "m 3"]) -> Float32[np.ndarray, "m 3"]:
+    """Return what `Mean` makes of those clouds, rounding included."""
+    made: Float32[np.ndarray, "m 3"] = torch.from_numpy(points(rows)).mean(dim=1).numpy()
+    return made
+
+
 def clouds(rows: Float[np.ndarray, "m 3"], labels: Sequence[int] | Int64[np.ndarray, " m"], name: str) -> ArrayDataset:
-    """Return clouds of four equal points whose mean is the row."""
-    points = np.repeat(np.asarray(rows, dtype=np.float32)[:, None], 4, axis=1)
-    return ArrayDataset(points, name=name, classes=CLASSES, labels=np.asarray(labels))
+    """Return clouds whose means are the rows."""
+    return ArrayDataset(points(rows), name=name, classes=CLASSES, labels=np.asarray(labels))
 
 
 def placed(counts: Sequence[tuple[int, int]], name: str) -> ArrayDataset:

@@ -18,7 +18,7 @@ from pointssl.evaluation.probe import Fitted
 from pointssl.evaluation.protocols import DEFAULT, PROTOCOLS, Protocol, chosen, on_features, title
 from pointssl.evaluation.record import Score
 from pointssl.train.labels import label_subset
-from tests.evaluation.planted import CHANCE, PLACES, Mean, bench, blind, clouds, placed
+from tests.evaluation.planted import CHANCE, PLACES, Mean, bench, blind, clouds, features, placed
 
 
 def _splits() -> tuple[Bench, dict[str, float]]:
@@ -162,7 +162,7 @@ def test_rule__is_the_published_one_to_the_last_constant(name: str) -> None:
     scale, rule = RULES[name]
     (train, labels), (test, _) = _overlapping(60, 0, scale), _overlapping(150, 1, scale)
     found, _ = _predicted(name, scale)
-    np.testing.assert_array_equal(found, rule(train, labels, test))
+    np.testing.assert_array_equal(found, rule(features(train), labels, features(test)))
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -81,7 +81,7 @@ def train_classifier(
         before = begun(run) if resume else None
         method = _classifier(config, backbone)
         notes: dict[str, Any] = {
-            "start": weights_note(backbone) if backbone else initialise(method, config, init_from, before, run),
+            "start": weights_note(backbone) if backbone is not None else initialise(method, config, init_from, before, run),
             "labels": asdict(labels),
             "classes": list(splits.train.classes),
             "scored_on": {
