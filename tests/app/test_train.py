@@ -62,6 +62,12 @@ def test_train__says_its_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert kept == {"label_fraction": 0.5, "label_seed": 2, "validate": 0.25}
 
 
+def test_train__learns_from_the_data_that_it_is_given(run: Path) -> None:
+    data = json.loads((run / "record.json").read_text())["data"]
+    assert data["name"].startswith("synthetic:48")
+    assert read_scores(run).learned_from == data["clouds"] < 48
+
+
 def test_train__from_a_run_and_again(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     cli.main([*TINY, "--init-from", str(run), "--method.interaction.alpha", "0.1", "--out", str(folder)])

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from pointssl.backbones.base import Backbone
 from pointssl.data.arrays import ArrayDataset
 from pointssl.data.augment import AugmentConfig
+from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
 from pointssl.evaluation.bench import Bench
-from pointssl.evaluation.features import Reading
+from pointssl.evaluation.features import EncodeConfig
 from pointssl.evaluation.few_shot import FewShotConfig
 from pointssl.evaluation.record import Arm
 from pointssl.methods import ClassifyConfig
@@ -31,7 +32,7 @@ PLACES = 3.0 * np.eye(3)
 
 RECIPE = PretrainConfig(
     method=ClassifyConfig(hidden=(), dropout=0.0),
-    data=DataConfig(batch=16, workers=0, augment=AugmentConfig()),
+    data=DataConfig(batch_size=16, workers=0, augment=AugmentConfig()),
     optim=OptimConfig(kind="adam", lr=0.1),
     steps=30,
     monitor_every=0,
@@ -106,7 +107,7 @@ def bench(
     return Bench(
         arms=arms or {"pretrained": lambda _: Mean(), "untrained": lambda _: blind()},
         splits=open_splits((train, test)),
-        reading=Reading(points=4, normalise=False),
+        encode=EncodeConfig(reading=ReadConfig(points=4, normalise=False)),
         cache=cache,
         **(settings | changes),
     )

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from pointssl.app import cli
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import Interrupted
 from pointssl.evaluation import fine_tuning, suite
 from pointssl.evaluation.bench import Bench
 from pointssl.evaluation.few_shot import FewShotConfig
 from pointssl.evaluation.record import Score
 from pointssl.methods import ClassifyConfig
-from pointssl.runs.config import OptimConfig, PretrainConfig
+from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.runs.run import Run
 from pointssl.train import recipes
 from pointssl.train.classifier import train_classifier
@@ -32,7 +33,7 @@ DATA = (ToyClouds(24, classes=2), ToyClouds(16, seed=1))
 RECIPE = PretrainConfig(
     method=ClassifyConfig(hidden=(8,), dropout=0.3, label_smoothing=0.1),
     optim=OptimConfig(kind="adamw", lr=0.01, warmup_epochs=1.0, clip=1.0),
-    data=replace(tiny_config().data, points=99, batch=5),
+    data=DataConfig(reading=ReadConfig(points=99), batch_size=5),
     epochs=2.0,
     checkpoint_every=2,
     monitor_every=0,
@@ -55,7 +56,9 @@ def evaluated(run: Path, out: Path, **settings: Any) -> dict[tuple[str, str], Sc
 
 def test_finetune__is_the_number_of_train_from_that_run(run: Path, tmp_path: Path) -> None:
     found = evaluated(run, tmp_path / "evaluation")
-    config = replace(RECIPE, backbone=tiny_config().backbone, data=replace(RECIPE.data, points=24), seed=3)
+    config = replace(
+        RECIPE, backbone=tiny_config().backbone, data=replace(RECIPE.data, reading=ReadConfig(points=24)), seed=3
+    )
     started = train_classifier(config, tmp_path / "started", data=DATA, init_from=run, score_epochs=True)
     scratch = train_classifier(config, tmp_path / "scratch", data=DATA)
     for arm, folder in (("pretrained", started), ("untrained", scratch)):
@@ -139,11 +142,11 @@ def test_finetune__best_epoch_is_an_option(run: Path, tmp_path: Path) -> None:
 def test_settings__recipe_meets_the_evaluation() -> None:
     world = bench(placed([(4, 0)], "a/train"), placed([(4, 0)], "a/test"))
     made = fine_tuning.settings(world, RECIPE, learned_from=3, seed=7)
-    assert (made.data.points, made.data.normalise, made.data.batch, made.seed) == (4, False, 3, 7)
+    assert (made.data.reading, made.data.batch_size, made.seed) == (ReadConfig(points=4, normalise=False), 3, 7)
     assert (made.method, made.optim, made.epochs) == (RECIPE.method, RECIPE.optim, RECIPE.epochs)
-    assert fine_tuning.settings(world, RECIPE, learned_from=1, seed=7).data.batch == 2
-    assert fine_tuning.settings(world, RECIPE, learned_from=99, seed=7).data.batch == 5
-    half = replace(world, reading=replace(world.reading, bf16=True))
+    assert fine_tuning.settings(world, RECIPE, learned_from=1, seed=7).data.batch_size == 2
+    assert fine_tuning.settings(world, RECIPE, learned_from=99, seed=7).data.batch_size == 5
+    half = replace(world, encode=replace(world.encode, bf16=True))
     assert fine_tuning.settings(half, RECIPE, learned_from=9, seed=7).precision == "bf16"
 
 

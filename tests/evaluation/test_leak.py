@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pointssl.data.open import open_dataset
+from pointssl.data.reading import ReadConfig
 from pointssl.evaluation import suite
 from pointssl.runs.config import DataConfig, PretrainConfig
 from pointssl.train.pretrain import pretrain
@@ -25,7 +26,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def settings(**changes: object) -> PretrainConfig:
-    return tiny_config(data=DataConfig(points=24, batch=4, **changes), steps=1)  # type: ignore[arg-type]
+    return tiny_config(data=DataConfig(reading=ReadConfig(points=24), batch_size=4, **changes), steps=1)  # type: ignore[arg-type]
 
 
 def notes(run: Path, data: object) -> list[str]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pointssl.backbones.base import Backbone
 from pointssl.data.augment import AugmentConfig
 from pointssl.data.batches import Batches
+from pointssl.data.reading import ReadConfig
 from pointssl.errors import SettingError
 from pointssl.methods import ClassifyConfig
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
@@ -47,12 +48,12 @@ def config(**changes: Any) -> PretrainConfig:
     """Eight updates of four clouds, two epochs, with every random change of the clouds left out."""
     settings: dict[str, Any] = {
         "method": ClassifyConfig(hidden=(), dropout=0.0),
-        "data": DataConfig(points=24, batch=4, workers=0),
+        "data": DataConfig(reading=ReadConfig(points=24), batch_size=4, workers=0),
         "optim": OptimConfig(kind="sgd", lr=0.5, momentum=0.0, schedule="constant"),
         "epochs": 2.0,
         "log_every": 1,
         "monitor_every": 0,
-        "keep": (0.0, 1 / 8),
+        "keep_checkpoints_at": (0.0, 1 / 8),
         "checkpoint_every": 100,
     }
     return PretrainConfig(**(settings | changes))
@@ -89,7 +90,9 @@ def test_order__is_new_in_every_epoch_and_the_seeds(tmp_path: Path) -> None:
 
 def test_augment__changes_what_the_network_is_given(tmp_path: Path) -> None:
     _, plain = trained(tmp_path / "plain")
-    doubled = DataConfig(points=24, batch=4, workers=0, augment=AugmentConfig(scale=(2.0, 2.0)))
+    doubled = DataConfig(
+        reading=ReadConfig(points=24), batch_size=4, workers=0, augment=AugmentConfig(scale=(2.0, 2.0))
+    )
     _, changed = trained(tmp_path / "changed", data=doubled)
     torch.testing.assert_close(torch.cat(changed), 2 * torch.cat(plain))
 
@@ -184,17 +187,17 @@ def test_score_epochs__changes_nothing_and_ends_at_the_score(ema: float | None, 
 
 
 def test_score_epochs__middle_accuracy_is_that_of_the_checkpoint(tmp_path: Path) -> None:
-    config = small(keep=(0.5,))
+    config = small(keep_checkpoints_at=(0.5,))
     run = train_classifier(config, tmp_path / "run", data=DATA, device="cpu", score_epochs=True)
     network = load_classifier(run / "checkpoints" / "step-00000004")
-    predictions = predict(network, DATA[1], config.data, device="cpu")
+    predictions = predict(network, DATA[1], config.data.reading, device="cpu")
     assert DATA[1].labels is not None
     [middle] = [line["test_accuracy"] for line in read_metrics(run) if line["step"] == 4]
     assert middle == np.mean(predictions == DATA[1].labels)
 
 
 def test_score_epochs__is_remembered_when_a_run_goes_on(tmp_path: Path) -> None:
-    data = DataConfig(source="synthetic:24", points=24, batch=4, workers=0)
+    data = DataConfig(source="synthetic:24", reading=ReadConfig(points=24), batch_size=4, workers=0)
     run = train_classifier(small(data=data, steps=2), tmp_path / "run", score_epochs=True, device="cpu")
     before = read_scores(run)
     (run / "scores.json").unlink()

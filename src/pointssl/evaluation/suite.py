@@ -50,7 +50,6 @@ def evaluate(
     """
     opened = Run.open(run, backbone=backbone)
     folder = out or opened.evaluation_folder
-    config = opened.config
     pretrained = opened.encoder()
     reading = opened.reading.with_points(points)
     encode = EncodeConfig(reading=reading, batch_size=batch_size, device=device, bf16=bf16)

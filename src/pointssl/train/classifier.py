@@ -80,8 +80,12 @@ def train_classifier(
         config, splits = fitted(described(config, backbone, None), data, labels)
         before = begun(run) if resume else None
         method = _classifier(config, backbone)
+        if backbone is not None:  # it is trained from the weights it has
+            start: dict[str, str] | None = weights_note(backbone)
+        else:
+            start = initialise(method, config, init_from, before, run)
         notes: dict[str, Any] = {
-            "start": weights_note(backbone) if backbone is not None else initialise(method, config, init_from, before, run),
+            "start": start,
             "labels": asdict(labels),
             "classes": list(splits.train.classes),
             "scored_on": {
