@@ -431,10 +431,6 @@ def _points(share: float | None) -> str:
     return "?" if share is None else f"{100 * share:+.1f}"
 
 
-TABLES: dict[str, Callable[[], str]] = {
-    "worth": worth,
-
-
 def protocols() -> str:
     """What every protocol does, from the one list of them."""
     rows = [[f"**`{p.name}`**" if p.default else f"`{p.name}`", p.rule, p.repeated] for p in PROTOCOLS.values()]
@@ -447,6 +443,7 @@ def protocol_reads() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "worth": worth,
     "protocols": protocols,
     "protocol-reads": protocol_reads,
     "linear-probe": linear_probe,
