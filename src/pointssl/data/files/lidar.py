@@ -20,11 +20,14 @@ def read_las(path: Path) -> Reading:
     import laspy
 
     with laspy.open(path) as reader:
-        announced = reader.header.point_count
+        announced, header = reader.header.point_count, reader.header
+        room = (path.stat().st_size - header.offset_to_point_data) // header.point_format.size
+        if not header.are_points_compressed and room < announced:  # asked before memory is taken for them
+            raise ValueError(f"it is cut short: {max(room, 0)} of {announced} points")
         cloud = reader.read()
     if len(cloud.points) < announced:
         raise ValueError(f"it is cut short: {len(cloud.points)} of {announced} points")
-    xyz = np.stack([np.asarray(cloud.x), np.asarray(cloud.y), np.asarray(cloud.z)], axis=1)
+    xyz = np.asarray(cloud.xyz)
     names = list(cloud.point_format.dimension_names)
     taken = {"X": "x", "Y": "y", "Z": "z"}
     channels: dict[str, Array] = {}
