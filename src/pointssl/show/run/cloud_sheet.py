@@ -50,14 +50,17 @@ def cloud_sheet(clouds: Sequence[tuple[str, Float32[np.ndarray, "_ 3"]]], *, tit
 def _arrows(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "4 3"]:
     """Return the foot and the three tips of the arrows: at the lowest corner of the box, a little longer than it."""
     corner = points.min(axis=0) - 0.06
-    return corner + np.concatenate([np.zeros((1, 3)), np.diag(np.maximum(np.ptp(points, axis=0), 0.3) + 0.18)])
+    tips = np.diag(np.maximum(np.ptp(points, axis=0), 0.3) + 0.18)
+    arrows: Float[np.ndarray, "4 3"] = corner + np.concatenate([np.zeros((1, 3)), tips])
+    return arrows
 
 
 def _draw_axes(axes: "Axes", points: Float[np.ndarray, "n 3"], view: Float[np.ndarray, "3 3"]) -> None:
     foot, *tips = _arrows(points) @ view[:2].T
     for (name, colour), tip in zip(AXES.items(), tips, strict=True):
         axes.annotate("", xy=tip, xytext=foot, arrowprops={"arrowstyle": "->", "color": colour, "lw": 0.9})
-        axes.text(*(tip + 0.06 * (tip - foot)), name, color=colour, fontsize=7, ha="center", va="center_baseline")
+        x, y = tip + 0.06 * (tip - foot)
+        axes.text(x, y, name, color=colour, fontsize=7, ha="center", va="center_baseline")
 
 
 def _short(name: str) -> str:
