@@ -10,7 +10,8 @@ from pointssl.ops.evidence import Claim, HypothesisTest
 from pointssl.ops.stats import Estimate
 from pointssl.show.interactions import figures, study_figures
 from pointssl.show.run import scores
-from pointssl.study.result import Contrast, Group, Recurrence, Study, Transfer
+from pointssl.study import result
+from pointssl.study.result import Group, Overlap, Study, Transfer
 from tests.show.tables import lines_of, read
 
 _next = count(1)
@@ -109,8 +110,8 @@ def study() -> Study:
         )
         for name in ("scratch", "trained") for level in (0.1, 1.0)
     )  # fmt: skip
-    contrasts = tuple(
-        Contrast(
+    differences = tuple(
+        result.Difference(
             name="trained", less="scratch", level=level, accuracy=figure(), low=figure(), high=figure(),
             curve=tuple(figure() for _ in range(3)),
         )
@@ -119,11 +120,11 @@ def study() -> Study:
     tested = HypothesisTest(what="high orders", claimed=1, estimate=figure(), p_holm=0.0123)
     return Study(
         name="extent", conclusion="", data="", clouds=5, test_clouds=9, seeds=(0, 1), level="labels",
-        low_orders=(1, 1), high_orders=(3, 3), display="share_of_effect", groups=groups, contrasts=contrasts,
+        low_orders=(1, 1), high_orders=(3, 3), display="share_of_effect", groups=groups, differences=differences,
         claims=(Claim(text="more", tests=(tested,), verdict="undecided"),), settings={},
         transfers=(Transfer(protocol="A", probe="svm", name="trained", less="scratch", accuracy=figure().mean,
                             accuracy_less=figure().mean, difference=figure()),),
-        recurrences=(Recurrence(name="trained", orders=(1, 2), share=figure().mean, chance=figure().mean,
+        overlaps=(Overlap(name="trained", orders=(1, 2), share=figure().mean, chance=figure().mean,
                                 beyond=figure()),),
     )  # fmt: skip
 
@@ -141,9 +142,9 @@ def test_groups_table__each_figure_in_its_column() -> None:
         }
 
 
-def test_contrasts_table__each_figure_in_its_column() -> None:
+def test_differences_table__each_figure_in_its_column() -> None:
     found = study()
-    for row, one in zip(read(study_figures.contrasts_table(found)), found.contrasts, strict=True):
+    for row, one in zip(read(study_figures.differences_table(found)), found.differences, strict=True):
         assert row == {
             "Difference": "trained − scratch",
             "Level": f"{100 * (one.level or 0):.0f} %",
@@ -179,9 +180,9 @@ def test_transfers_table__each_figure_in_its_column() -> None:
     ]
 
 
-def test_recurrences_table__each_figure_in_its_column() -> None:
+def test_overlaps_table__each_figure_in_its_column() -> None:
     found = study()
-    [row], [one] = read(study_figures.recurrences_table(found)), found.recurrences
+    [row], [one] = read(study_figures.overlaps_table(found)), found.overlaps
     assert list(row.values()) == [
         "trained",
         "1–2",
@@ -205,7 +206,7 @@ def test_curves_pictures__strength_and_what_is_left_without_scratch(monkeypatch:
     axes = lines_of(lambda: study_figures.curves_pictures(found), monkeypatch)
     strength, gaps = axes[-2:]  # the last picture is that of the trained networks
     assert strength["100 %"] == [one.mean for one in found.groups[3].curve]
-    assert [one.mean for one in found.contrasts[1].curve] in gaps.values()
+    assert [one.mean for one in found.differences[1].curve] in gaps.values()
 
 
 def test_scores_table__each_figure_in_its_column() -> None:
