@@ -38,7 +38,7 @@ from pointssl.data.open import open_dataset
 from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
 from pointssl.evaluation import knn
-from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.features import EncodeConfig, Table
 from pointssl.evaluation.frozen import Labels
 from pointssl.evaluation.probe import Fitted
@@ -155,7 +155,7 @@ def finish(cell: Cell, options: Options) -> None:
     encoder = pretrained(cell, options)
     data = os.environ["POINTSSL_DATA"]
     for name, test in TESTS.items():
-        bench = Bench(
+        context = EvaluationContext(
             arms={"pretrained": lambda _: encoder},
             splits=open_splits((open_dataset(f"{data}/{name}", "train"), open_dataset(f"{data}/{name}", test))),
             encode=EncodeConfig(reading=ReadConfig(points=1024)),
@@ -163,7 +163,7 @@ def finish(cell: Cell, options: Options) -> None:
             cache=cell.folder / "evaluation",
         )
         probes = [WHITENED if probe == WHITENED.name else probe for probe in options.probes]
-        found = measure(bench, probes, run=cell.folder.name, folder=bench.cache, reuse=True)
+        found = measure(context, probes, run=cell.folder.name, folder=context.cache, reuse=True)
         write_json(cell.folder / f"{name}.json", answers(found))
     write_json(cell.folder / "cell.json", asdict(cell))
 

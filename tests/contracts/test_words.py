@@ -29,6 +29,8 @@ RETIRED = {
     r"leaves with (exit code )?\d|leaves with exit": "exits with code",
     r"whole or not at all|whole or absent": "atomically",
     r"turnable": "interactive",
+    r"\bBench\b": "EvaluationContext",
+    r"\bEffort\b": "SamplingBudget",
     r"opens from the disk": "opens offline",
     r"How often every cloud is seen": "training epochs",
     r"Pull of the weights": "weight decay",

@@ -19,7 +19,7 @@ from pointssl.data.arrays import ArrayDataset
 from pointssl.data.augment import AugmentConfig
 from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
-from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.features import EncodeConfig
 from pointssl.evaluation.few_shot import FewShotConfig
 from pointssl.evaluation.record import Arm
@@ -87,15 +87,15 @@ def placed(counts: Sequence[tuple[int, int]], name: str) -> ArrayDataset:
     return clouds(PLACES[(labels + steps) % 3], labels, name)
 
 
-def bench(
+def context(
     train: ArrayDataset,
     test: ArrayDataset,
     *,
     arms: dict[Arm, Callable[[int], Backbone]] | None = None,
     cache: Path | None = None,
     **changes: Any,
-) -> Bench:
-    """Return a bench on two sets, with clouds read as they are."""
+) -> EvaluationContext:
+    """Return a context on two sets, with clouds read as they are."""
     settings: dict[str, Any] = {
         "seeds": (0,),
         "finetune": RECIPE,
@@ -104,7 +104,7 @@ def bench(
         "fractions": (0.1, 1.0),
         "subsets": 2,
     }
-    return Bench(
+    return EvaluationContext(
         arms=arms or {"pretrained": lambda _: Mean(), "untrained": lambda _: blind()},
         splits=open_splits((train, test)),
         encode=EncodeConfig(reading=ReadConfig(points=4, normalise=False)),

@@ -13,7 +13,7 @@ from pointssl.app import cli
 from pointssl.data.reading import ReadConfig
 from pointssl.errors import Interrupted
 from pointssl.evaluation import fine_tuning, suite
-from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.few_shot import FewShotConfig
 from pointssl.evaluation.record import Score
 from pointssl.methods import ClassifyConfig
@@ -27,7 +27,7 @@ from pointssl.train.observe import Observer
 from pointssl.train.pretrain import pretrain
 from pointssl.train.scores import Scores, read_scores
 from tests.doubles import ToyClouds, tiny_config
-from tests.evaluation.planted import bench, placed
+from tests.evaluation.planted import context, placed
 
 DATA = (ToyClouds(24, classes=2), ToyClouds(16, seed=1))
 RECIPE = PretrainConfig(
@@ -140,7 +140,7 @@ def test_finetune__best_epoch_is_an_option(run: Path, tmp_path: Path) -> None:
 
 
 def test_settings__recipe_meets_the_evaluation() -> None:
-    world = bench(placed([(4, 0)], "a/train"), placed([(4, 0)], "a/test"))
+    world = context(placed([(4, 0)], "a/train"), placed([(4, 0)], "a/test"))
     made = fine_tuning.settings(world, RECIPE, learned_from=3, seed=7)
     assert (made.data.reading, made.data.batch_size, made.seed) == (ReadConfig(points=4, normalise=False), 3, 7)
     assert (made.method, made.optim, made.epochs) == (RECIPE.method, RECIPE.optim, RECIPE.epochs)
@@ -154,7 +154,7 @@ def test_few_shot_b__folds_and_encoders(monkeypatch: pytest.MonkeyPatch) -> None
     """Fold and encoder seed are told apart; support and queries carry the episode's classes."""
     seen: list[tuple[str, int, int, tuple[str, ...], list[int], list[int]]] = []
 
-    def noted(bench: Bench, _: str, arm: str, encoder_seed: int, pair: Any, *rest: Any) -> Scores:
+    def noted(context: EvaluationContext, _: str, arm: str, encoder_seed: int, pair: Any, *rest: Any) -> Scores:
         support, query = pair
         seen.append((arm, encoder_seed, rest[-1], support.classes, support.labels.tolist(), query.labels.tolist()))
         assert query.classes == support.classes
@@ -166,7 +166,7 @@ def test_few_shot_b__folds_and_encoders(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(fine_tuning, "_scores", noted)
     settings = FewShotConfig(ways=(2,), shots=(3,), queries=2, episodes=3)
-    world = bench(placed([(8, 0)], "a/train"), placed([(4, 0)], "a/test"), seeds=(5, 6), few_shot=settings)
+    world = context(placed([(8, 0)], "a/train"), placed([(4, 0)], "a/test"), seeds=(5, 6), few_shot=settings)
     [ours, _] = fine_tuning.few_shot_b(world)
     assert [one[:3] for one in seen[:3]] == [("pretrained", 5, 0), ("pretrained", 6, 1), ("pretrained", 5, 2)]
     assert seen[:3] == [("pretrained", *one[1:]) for one in seen[3:]]

@@ -13,42 +13,42 @@ from sklearn.svm import SVC, LinearSVC
 
 from pointssl.errors import SettingError
 from pointssl.evaluation import probe, suite
-from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.probe import Fitted
 from pointssl.evaluation.protocols import DEFAULT, PROTOCOLS, Protocol, chosen, on_features, title
 from pointssl.evaluation.record import Score
 from pointssl.train.labels import label_subset
-from tests.evaluation.planted import CHANCE, PLACES, Mean, bench, blind, clouds, features, placed
+from tests.evaluation.planted import CHANCE, PLACES, Mean, blind, clouds, context, features, placed
 
 
-def _splits() -> tuple[Bench, dict[str, float]]:
+def _splits() -> tuple[EvaluationContext, dict[str, float]]:
     """Six of ten test clouds of every class lie where another class was in training: 4 of 10 are right.
 
     Who learns from the test clouds follows the six; who is scored on the training clouds is always right.
     """
-    return bench(placed([(20, 0)], "planted/train"), placed([(4, 0), (6, 1)], "planted/test")), {"": 0.4}
+    return context(placed([(20, 0)], "planted/train"), placed([(4, 0), (6, 1)], "planted/test")), {"": 0.4}
 
 
-def _subsets() -> tuple[Bench, dict[str, float]]:
+def _subsets() -> tuple[EvaluationContext, dict[str, float]]:
     """The clouds of the subsets lie in their own places, all others one further, as 2 of 10 test clouds do."""
     labels = np.repeat(np.arange(3), 40)
     few = np.union1d(label_subset(labels, 0.1, 0), label_subset(labels, 0.1, 1))
     places = (labels + ~np.isin(np.arange(120), few)) % 3
     train = clouds(PLACES[places], labels, "planted/train")
-    return bench(train, placed([(8, 0), (2, 1)], "planted/test")), {" 10%": 0.8, " 100%": 0.2}
+    return context(train, placed([(8, 0), (2, 1)], "planted/test")), {" 10%": 0.8, " 100%": 0.2}
 
 
-def _training_queries() -> tuple[Bench, dict[str, float]]:
+def _training_queries() -> tuple[EvaluationContext, dict[str, float]]:
     """All test clouds lie where another class was in training: whoever asks about them is always wrong."""
-    return bench(placed([(20, 0)], "planted/train"), placed([(10, 1)], "planted/test")), {" 3-way 4-shot": 1.0}
+    return context(placed([(20, 0)], "planted/train"), placed([(10, 1)], "planted/test")), {" 3-way 4-shot": 1.0}
 
 
-def _test_queries() -> tuple[Bench, dict[str, float]]:
+def _test_queries() -> tuple[EvaluationContext, dict[str, float]]:
     """Half of the test clouds lie where another class was in training."""
-    return bench(placed([(20, 0)], "planted/train"), placed([(5, 0), (5, 1)], "planted/test")), {" 3-way 4-shot": 0.5}
+    return context(placed([(20, 0)], "planted/train"), placed([(5, 0), (5, 1)], "planted/test")), {" 3-way 4-shot": 0.5}
 
 
-PLANTED: dict[str, Callable[[], tuple[Bench, dict[str, float]]]] = {
+PLANTED: dict[str, Callable[[], tuple[EvaluationContext, dict[str, float]]]] = {
     **dict.fromkeys(("svm-cv", "svm-fixed", "svm-cv-standardised", "svm-cv-wide", "linear-svc"), _splits),
     **dict.fromkeys(("knn-20", "knn-1", "finetune"), _splits),
     **dict.fromkeys(("fractions-svm", "fractions-finetune"), _subsets),
@@ -63,7 +63,7 @@ def test_planted__every_protocol_has_a_world() -> None:
 
 
 @functools.cache
-def _measured(name: str) -> tuple[Bench, dict[str, float], list[Score]]:
+def _measured(name: str) -> tuple[EvaluationContext, dict[str, float], list[Score]]:
     """Run a protocol in its world, once for all tests."""
     world, expected = PLANTED[name]()
     return world, expected, [score for score in PROTOCOLS[name].run(world) if isinstance(score, Score)]
@@ -151,7 +151,7 @@ RULES: dict[str, tuple[float, Callable[..., np.ndarray]]] = {
 
 def _predicted(name: str, scale: float) -> tuple[np.ndarray, float | None]:
     (train, labels), (test, truth) = _overlapping(60, 0, scale), _overlapping(150, 1, scale)
-    world = bench(clouds(train, labels, "planted/train"), clouds(test, truth, "planted/test"))
+    world = context(clouds(train, labels, "planted/train"), clouds(test, truth, "planted/test"))
     [seen, _] = PROTOCOLS[name].run(world)
     assert isinstance(seen, Score)
     return np.array(seen.repeats[0].predictions), seen.repeats[0].c
@@ -192,18 +192,18 @@ def test_svm_cv_standardised__has_the_grid_of_the_published_tables() -> None:
 def test_measure__says_which_protocols_c_came_to_the_end_of_its_own_grid() -> None:
     faint = {"pretrained": lambda _: Mean(1e-6), "untrained": lambda _: blind()}
     (train, labels), (test, truth) = _overlapping(30, 0, 1.0), _overlapping(30, 1, 1.0)
-    world = bench(clouds(train, labels, "planted/train"), clouds(test, truth, "planted/test"), arms=faint)
+    world = context(clouds(train, labels, "planted/train"), clouds(test, truth, "planted/test"), arms=faint)
     notes = suite.measure(world, ("svm-cv-wide", "svm-fixed"), run="here").notes
     assert any(note.startswith("svm-cv-wide, pretrained: C at the end") for note in notes)
     assert not any(note.startswith("svm-fixed") for note in notes)
 
 
-def _own(bench: Bench) -> list[Score]:
+def _own(context: EvaluationContext) -> list[Score]:
     def nearest_mean(train: np.ndarray, labels: np.ndarray, test: np.ndarray, _: int) -> Fitted:
         means = np.stack([train[labels == c].mean(axis=0) for c in range(3)])
         return Fitted(predictions=np.square(test[:, None] - means).sum(axis=2).argmin(axis=1))
 
-    return on_features("nearest-mean", "mean feature of every class", nearest_mean, bench)  # type: ignore[return-value]
+    return on_features("nearest-mean", "mean feature of every class", nearest_mean, context)  # type: ignore[return-value]
 
 
 OWN = Protocol(

@@ -18,7 +18,7 @@ from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.evaluation import frozen, record, suite
-from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.features import EncodeConfig
 from pointssl.evaluation.few_shot import FewShotConfig
 from pointssl.evaluation.protocols import PROTOCOLS
@@ -40,10 +40,10 @@ def _twin(seed: int) -> Backbone:
     return PointNet(TINY).eval()
 
 
-def _bench(cache: Path | None = None, seeds: tuple[int, ...] = (0, 1)) -> Bench:
+def _bench(cache: Path | None = None, seeds: tuple[int, ...] = (0, 1)) -> EvaluationContext:
     arms: dict[Arm, Callable[[int], Backbone]] = {"pretrained": lambda _: Extent(), "untrained": _twin}
     data = boxes((12, 12, 12)), boxes((6, 6, 6), seed=1, name="boxes/test")
-    return Bench(
+    return EvaluationContext(
         arms=arms,
         splits=open_splits(data),
         encode=EncodeConfig(reading=ReadConfig(points=32)),
@@ -108,7 +108,7 @@ def test_measure__other_protocols_of_the_same_question_stay(tmp_path: Path) -> N
 
 
 def test_measure__a_later_failure_keeps_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_: Bench) -> Results:
+    def interrupted(_: EvaluationContext) -> Results:
         raise KeyboardInterrupt
 
     monkeypatch.setitem(PROTOCOLS, "knn-20", dataclasses.replace(PROTOCOLS["knn-20"], run=interrupted))

@@ -26,8 +26,9 @@ from pointssl.runs.run import Run
 class PointEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Encodes clouds (n_i, 3 or more columns: x, y, z first) of any sizes with the encoder of a run.
 
-    Without a run the first encoder of `pointssl models` is used. Nothing is learned in `fit`; it loads the encoder. The row of a cloud depends on that cloud, the run and `seed`
-    alone, not on the other clouds of the list. Clouds with fewer than `points` points use some of them twice.
+    Without a run the first encoder of `pointssl models` is used. Nothing is learned in `fit`; it loads the encoder. The
+    row of a cloud depends on that cloud, the run and `seed` alone, not on the other clouds of the list. Clouds with
+    fewer than `points` points use some of them twice.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from pointssl.data.cloud import Dataset
 from pointssl.data.splits import Subset, class_name
 from pointssl.errors import DataError, Interrupted
 from pointssl.evaluation import few_shot
-from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.record import Arm, Predicted, Repeat, Results, Skipped, score
 from pointssl.runs import layout
 from pointssl.runs.config import PretrainConfig, to_json
@@ -29,36 +29,36 @@ from pointssl.train.labels import LabelConfig, divide, fit_batch
 from pointssl.train.scores import Scores, read_scores
 
 
-def finetune(bench: Bench) -> Results:
+def finetune(context: EvaluationContext) -> Results:
     """All labels, once per seed."""
-    pair, recipe = (bench.splits.train, bench.splits.test), bench.finetune
+    pair, recipe = (context.splits.train, context.splits.test), context.finetune
     results: Results = []
-    for arm in bench.arms:
-        scores = [_scores(bench, "finetune", arm, seed, pair, LabelConfig(), recipe, seed) for seed in bench.seeds]
-        repeats = [_repeat(seed, one) for seed, one in zip(bench.seeds, scores, strict=True)]
+    for arm in context.arms:
+        scores = [_scores(context, "finetune", arm, seed, pair, LabelConfig(), recipe, seed) for seed in context.seeds]
+        repeats = [_repeat(seed, one) for seed, one in zip(context.seeds, scores, strict=True)]
         first = scores[0]
         results.append(score("finetune", arm, rule(recipe), "seeds", first.learned_from, first.clouds, repeats))
     return results
 
 
-def fractions_finetune(bench: Bench) -> Results:
+def fractions_finetune(context: EvaluationContext) -> Results:
     """The subsets of the labels that `fractions-svm` uses, once per subset."""
-    pair, recipe = (bench.splits.train, bench.splits.test), bench.finetune
+    pair, recipe = (context.splits.train, context.splits.test), context.finetune
     results: Results = []
-    for fraction in bench.fractions:
-        name, seeds = f"fractions-finetune {fraction:.0%}", bench.subset_seeds(fraction)
-        for arm in bench.arms:
+    for fraction in context.fractions:
+        name, seeds = f"fractions-finetune {fraction:.0%}", context.subset_seeds(fraction)
+        for arm in context.arms:
             few = [LabelConfig(label_fraction=fraction, label_seed=seed) for seed in seeds]
-            scores = [_scores(bench, name, arm, one.label_seed, pair, one, recipe, one.label_seed) for one in few]
+            scores = [_scores(context, name, arm, one.label_seed, pair, one, recipe, one.label_seed) for one in few]
             repeats = [_repeat(seed, one) for seed, one in zip(seeds, scores, strict=True)]
             first = scores[0]
             results.append(score(name, arm, rule(recipe), "subsets", first.learned_from, first.clouds, repeats))
     return results
 
 
-def few_shot_b(bench: Bench) -> Results:
+def few_shot_b(context: EvaluationContext) -> Results:
     """Support from the training split, queries from the test split, the same episodes for both arms."""
-    splits, config, recipe = bench.splits, bench.few_shot, bench.few_shot_finetune
+    splits, config, recipe = context.splits, context.few_shot, context.few_shot_finetune
     truth = splits.train_labels, splits.test_labels
     results: Results = []
     for way in config.ways:
@@ -70,12 +70,12 @@ def few_shot_b(bench: Bench) -> Results:
                 results.append(Skipped(protocol=name, reason=str(error)))
                 continue
             small = few_shot.left_out(*truth, shot, config.queries, splits.train.classes)
-            for arm in bench.arms:
+            for arm in context.arms:
                 repeats = []
                 for fold, episode in enumerate(episodes):
-                    seed = bench.seeds[fold % len(bench.seeds)]
-                    pair = _episode(bench, episode, f"{name}, fold {fold}")
-                    made = _scores(bench, name, arm, seed, pair, LabelConfig(), recipe, fold)
+                    seed = context.seeds[fold % len(context.seeds)]
+                    pair = _episode(context, episode, f"{name}, fold {fold}")
+                    made = _scores(context, name, arm, seed, pair, LabelConfig(), recipe, fold)
                     # Every fold has queries of its own: there is no list of test clouds to predict.
                     repeats.append(replace(_repeat(fold, made), predictions=Predicted(())))
                 said = f"protocol B: {rule(recipe)}{small}"
@@ -95,19 +95,19 @@ def rule(recipe: PretrainConfig) -> str:
     )
 
 
-def settings(bench: Bench, recipe: PretrainConfig, learned_from: int, seed: int) -> PretrainConfig:
+def settings(context: EvaluationContext, recipe: PretrainConfig, learned_from: int, seed: int) -> PretrainConfig:
     """Return the recipe with clouds read as everywhere in this evaluation, and the seed; the encoder is the arm's."""
     config = replace(
         recipe,
-        data=replace(recipe.data, reading=bench.encode.reading),
+        data=replace(recipe.data, reading=context.encode.reading),
         seed=seed,
-        precision="bf16" if bench.encode.bf16 else recipe.precision,
+        precision="bf16" if context.encode.bf16 else recipe.precision,
     )
     return fit_batch(config, learned_from)
 
 
 def _scores(
-    bench: Bench,
+    context: EvaluationContext,
     name: str,
     arm: Arm,
     encoder_seed: int,
@@ -117,17 +117,17 @@ def _scores(
     seed: int,
 ) -> Scores:
     """Return the scores of one run, trained unless it was finished before; resumed where it was begun."""
-    encoder = bench.arms[arm](encoder_seed)
-    config = settings(bench, recipe, len(divide(pair, labels).train), seed)
+    encoder = context.arms[arm](encoder_seed)
+    config = settings(context, recipe, len(divide(pair, labels).train), seed)
     decides = [
         to_json(replace(config, data=replace(config.data, source="", workers=0))),
         asdict(labels),
         [part.fingerprint for part in pair],
         digest(encoder),
-        bench.score_epochs,
+        context.score_epochs,
     ]
     key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:10]
-    with _folder(bench.cache) as folder:
+    with _folder(context.cache) as folder:
         run = folder / f"{name.replace(' ', '-').replace('%', '')}-{arm}-{seed}-{key}"
         try:
             train_classifier(
@@ -136,9 +136,9 @@ def _scores(
                 data=pair,
                 labels=labels,
                 backbone=encoder,
-                score_epochs=bench.score_epochs,
+                score_epochs=context.score_epochs,
                 resume=layout.is_begun(run),
-                device=bench.encode.device,
+                device=context.encode.device,
             )
         except Interrupted as error:
             stopped = str(error).split(",")[0]
@@ -170,9 +170,9 @@ def _repeat(seed: int, scores: Scores) -> Repeat:
     )
 
 
-def _episode(bench: Bench, episode: few_shot.Episode, name: str) -> tuple[Dataset, Dataset]:
+def _episode(context: EvaluationContext, episode: few_shot.Episode, name: str) -> tuple[Dataset, Dataset]:
     """Return the support and the queries of an episode as data sets with its classes."""
-    train, test = bench.splits.train, bench.splits.test
+    train, test = context.splits.train, context.splits.test
     classes = tuple(class_name(train.classes, int(label)) for label in episode.classes)
     support = Subset(train, episode.support, f"{train.name} ({name})", labels=episode.support_class, classes=classes)
     query = Subset(test, episode.query, f"{test.name} ({name})", labels=episode.query_class, classes=classes)

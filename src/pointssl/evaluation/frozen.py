@@ -7,7 +7,7 @@ from jaxtyping import Float32, Int64
 
 from pointssl.errors import DataError
 from pointssl.evaluation import few_shot, knn, probe
-from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.features import Table
 from pointssl.evaluation.probe import Fitted
 from pointssl.evaluation.record import Repeat, Results, Skipped, repeat, score
@@ -19,51 +19,51 @@ Predict = Callable[[Table, Labels, TestTable, int], Fitted]
 """From training features, their labels, test features and a seed to the class of every test cloud."""
 
 
-def on_features(name: str, rule: str, predict: Predict, bench: Bench) -> Results:
+def on_features(name: str, rule: str, predict: Predict, context: EvaluationContext) -> Results:
     """Learn from the features of all training clouds, predict the test clouds, once per seed."""
-    labels, truth = bench.splits.train_labels, bench.splits.test_labels
+    labels, truth = context.splits.train_labels, context.splits.test_labels
     results: Results = []
-    for arm in bench.arms:
+    for arm in context.arms:
         repeats = []
-        for seed in bench.seeds:
-            train, test = (bench.features(arm, seed, part) for part in ("train", "test"))
+        for seed in context.seeds:
+            train, test = (context.features(arm, seed, part) for part in ("train", "test"))
             fitted = predict(train, labels, test, seed)
             repeats.append(repeat(seed, fitted.predictions, truth, c=fitted.c))
         results.append(score(name, arm, rule, "seeds", len(labels), len(truth), repeats))
     return results
 
 
-def svm(name: str, bench: Bench) -> Results:
+def svm(name: str, context: EvaluationContext) -> Results:
     """Linear probe of that name."""
     config = probe.PROBES[name]
 
     def predict(train: Table, labels: Labels, test: TestTable, seed: int) -> Fitted:
         return probe.fit_predict(train, labels, test, config, seed=seed)
 
-    return on_features(name, config.rule, predict, bench)
+    return on_features(name, config.rule, predict, context)
 
 
-def neighbours(name: str, k: int, bench: Bench) -> Results:
+def neighbours(name: str, k: int, context: EvaluationContext) -> Results:
     """Vote of the k nearest training clouds."""
 
     def predict(train: Table, labels: Labels, test: TestTable, _: int) -> Fitted:
         return Fitted(predictions=knn.predict(train, labels, test, k=k))
 
     weights = f", weights exp(cosine / {knn.TEMPERATURE})" if k > 1 else ""
-    return on_features(name, f"kNN, cosine, k = {k}{weights}", predict, bench)
+    return on_features(name, f"kNN, cosine, k = {k}{weights}", predict, context)
 
 
-def fractions_svm(bench: Bench) -> Results:
+def fractions_svm(context: EvaluationContext) -> Results:
     """Linear probe `svm-cv` on the same subsets of the labels for both arms."""
-    config, labels, truth = probe.PROBES["svm-cv"], bench.splits.train_labels, bench.splits.test_labels
+    config, labels, truth = probe.PROBES["svm-cv"], context.splits.train_labels, context.splits.test_labels
     results: Results = []
-    for fraction in bench.fractions:
-        for arm in bench.arms:
+    for fraction in context.fractions:
+        for arm in context.arms:
             repeats, size = [], 0
-            for subset in bench.subset_seeds(fraction):
+            for subset in context.subset_seeds(fraction):
                 chosen = label_subset(labels, fraction, subset)
-                seed = bench.seeds[subset % len(bench.seeds)]
-                train, test = bench.features(arm, seed, "train")[chosen], bench.features(arm, seed, "test")
+                seed = context.seeds[subset % len(context.seeds)]
+                train, test = context.features(arm, seed, "train")[chosen], context.features(arm, seed, "test")
                 fitted = probe.fit_predict(train, labels[chosen], test, config, seed=subset)
                 repeats.append(repeat(subset, fitted.predictions, truth, c=fitted.c))
                 size = len(chosen)
@@ -72,10 +72,10 @@ def fractions_svm(bench: Bench) -> Results:
     return results
 
 
-def few_shot_a(bench: Bench) -> Results:
+def few_shot_a(context: EvaluationContext) -> Results:
     """Support and queries from the training split, disjoint; the same episodes for both arms."""
-    labels, config = bench.splits.train_labels, bench.few_shot
-    points = None if config.points is None else _stored(bench, config.points)
+    labels, config = context.splits.train_labels, context.few_shot
+    points = None if config.points is None else _stored(context, config.points)
     results: Results = []
     for way in config.ways:
         for shot in config.shots:
@@ -85,21 +85,21 @@ def few_shot_a(bench: Bench) -> Results:
             except DataError as error:
                 results.append(Skipped(protocol=name, reason=str(error)))
                 continue
-            small = few_shot.left_out(labels, None, shot, config.queries, bench.splits.train.classes)
-            read = f"{points or bench.encode.reading.points} points"
+            small = few_shot.left_out(labels, None, shot, config.queries, context.splits.train.classes)
+            read = f"{points or context.encode.reading.points} points"
             rule = f"protocol A: frozen, {read}, standardised on the support, SVC C = {few_shot.C:g}{small}"
-            for arm in bench.arms:
+            for arm in context.arms:
                 repeats = []
                 for number, episode in enumerate(episodes):
                     # All stored points are read, so seeds matter to untrained weights alone.
-                    seed = bench.seeds[0 if arm == "pretrained" else number % len(bench.seeds)]
-                    rows = bench.features(arm, seed, "train", points)
+                    seed = context.seeds[0 if arm == "pretrained" else number % len(context.seeds)]
+                    rows = context.features(arm, seed, "train", points)
                     repeats.append(Repeat(seed=number, accuracy=few_shot.frozen_accuracy(rows, episode)))
                 results.append(score(name, arm, rule, "episodes", way * shot, way * config.queries, repeats))
     return results
 
 
-def _stored(bench: Bench, wanted: int) -> int:
+def _stored(context: EvaluationContext, wanted: int) -> int:
     """Return `wanted` points, or as many as the smallest training cloud has."""
-    train = bench.splits.train
+    train = context.splits.train
     return min(wanted, *(len(train.xyz(i)) for i in range(len(train))))

@@ -12,7 +12,7 @@ from typing import final
 
 from pointssl.errors import SettingError, nearest
 from pointssl.evaluation import fine_tuning, frozen
-from pointssl.evaluation.bench import Bench
+from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.frozen import on_features
 from pointssl.evaluation.probe import PROBES
 from pointssl.evaluation.record import Results
@@ -35,7 +35,7 @@ class Protocol:
     """What is learned from, what is scored on, and how many points of each cloud."""
     repeated: str
     """What the mean is over."""
-    run: Callable[[Bench], Results]
+    run: Callable[[EvaluationContext], Results]
     default: bool = False
     """Measured when nothing is asked for."""
     settled: bool = False

@@ -9,7 +9,7 @@ from pointssl.data.open import Data
 from pointssl.data.splits import Splits, holds_test_clouds, open_splits
 from pointssl.errors import SettingError
 from pointssl.evaluation import record
-from pointssl.evaluation.bench import FRACTIONS, SUBSETS, Bench
+from pointssl.evaluation.context import FRACTIONS, SUBSETS, EvaluationContext
 from pointssl.evaluation.features import EncodeConfig
 from pointssl.evaluation.few_shot import FewShotConfig
 from pointssl.evaluation.probe import PROBES
@@ -55,7 +55,7 @@ def evaluate(
     encode = EncodeConfig(reading=reading, batch_size=batch_size, device=device, bf16=bf16)
     asked = chosen(protocols)
     splits = open_splits(data)
-    bench = Bench(
+    context = EvaluationContext(
         arms={"pretrained": lambda _: pretrained, "untrained": opened.untrained},
         splits=splits,
         encode=encode,
@@ -73,11 +73,11 @@ def evaluate(
     notes = [f"test clouds were in the pre-training data ({trained_on}), without labels"] if leaked else []
     source = "not recorded" if trained_on is None else str(trained_on)
     name = str(opened.folder) if isinstance(run, Run) else str(run)
-    return measure(bench, asked, run=name, pretraining=source, notes=notes, folder=folder, reuse=reuse)
+    return measure(context, asked, run=name, pretraining=source, notes=notes, folder=folder, reuse=reuse)
 
 
 def measure(
-    bench: Bench,
+    context: EvaluationContext,
     protocols: Sequence[str | Protocol],
     *,
     run: str,
@@ -87,12 +87,12 @@ def measure(
     reuse: bool = False,
 ) -> Evaluation:
     """Run the protocols on any two arms; write the result to `folder` after each, where one is given."""
-    splits = bench.splits
+    splits = context.splits
     result = Evaluation(
         run=run,
-        weights=digest(bench.arms["pretrained"](bench.seeds[0])),
+        weights=digest(context.arms["pretrained"](context.seeds[0])),
         pretraining=pretraining,
-        conditions=conditions(splits, bench),
+        conditions=conditions(splits, context),
         test_labels=Predicted(tuple(splits.test_labels.tolist())),
         notes=tuple(notes),
         versions=record.versions(),
@@ -103,7 +103,7 @@ def measure(
     for protocol in chosen(protocols):
         if reuse and protocol.settled and result.score(protocol.name, "pretrained") is not None:
             continue
-        found = protocol.run(bench)
+        found = protocol.run(context)
         scores = tuple(r for r in found if isinstance(r, Score))
         skipped = tuple(r for r in found if isinstance(r, Skipped))
         told = (*notes, *_edge_notes(scores))
@@ -120,7 +120,7 @@ def _kept(folder: Path, result: Evaluation) -> Evaluation | None:
     return old if old is not None and record.same_question(old, result) else None
 
 
-def conditions(splits: Splits, bench: Bench) -> Conditions:
+def conditions(splits: Splits, context: EvaluationContext) -> Conditions:
     """Return what another evaluation must share with this one to be comparable."""
     return Conditions(
         data=splits.name,
@@ -128,9 +128,9 @@ def conditions(splits: Splits, bench: Bench) -> Conditions:
         test_fingerprint=splits.test.fingerprint,
         split=splits.origin,
         classes=splits.train.classes,
-        points=bench.encode.reading.points,
-        seeds=bench.seeds,
-        bf16=bench.encode.bf16,
+        points=context.encode.reading.points,
+        seeds=context.seeds,
+        bf16=context.encode.bf16,
     )
 
 

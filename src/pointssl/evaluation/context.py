@@ -18,7 +18,7 @@ SUBSETS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class EvaluationContext:
     """Everything that a protocol needs; the same for both arms."""
 
     arms: Mapping[Arm, Callable[[int], Backbone]]
