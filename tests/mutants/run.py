@@ -71,19 +71,28 @@ def main() -> None:
     chosen = [one for one in read_mutants() if given.only in one["file"] + one["old"] + one["list"]]
     for one in chosen:
         planted(one)  # a list that has gone stale is told before the first hour
-    done = []
+    done: list[Mutant] = []
     with ThreadPoolExecutor(given.jobs) as pool:
         for result in pool.map(try_out, chosen):
             done.append(result)
             print(f"{len(done)}/{len(chosen)} {result['outcome'][:9]} {result['file']}: {result['new']!r}", flush=True)
+            if not given.only:  # kept as it grows: a stop loses nothing
+                write_json(ROOT / "results" / "mutants.json", summary(done, len(chosen)))
+    print(f"{sum(one['outcome'] == 'killed' for one in done)} of {len(done)} killed")
+
+
+def summary(done: list[Mutant], listed: int) -> dict[str, Any]:
+    """Return what was tried so far, of how many that are listed, and how many were killed."""
+    keys = ("list", "file", "old", "new", "outcome", "seconds")
     killed = sum(one["outcome"] == "killed" for one in done)
-    print(f"{killed} of {len(done)} killed")
-    if not given.only:
-        rows = [{key: one[key] for key in ("list", "file", "old", "new", "outcome", "seconds")} for one in done]
-        command = "python -m tests.mutants.run"
-        write_json(
-            ROOT / "results" / "mutants.json", {"command": command, "killed": killed, "of": len(done), "rows": rows}
-        )
+    rows = [{key: one[key] for key in keys} for one in done]
+    return {
+        "command": "python -m tests.mutants.run",
+        "listed": listed,
+        "tried": len(done),
+        "killed": killed,
+        "rows": rows,
+    }
 
 
 if __name__ == "__main__":
