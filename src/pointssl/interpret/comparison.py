@@ -53,7 +53,7 @@ def compare_networks(tables: Sequence[InteractionTable], config: ProfileConfig |
 
 
 def save(found: Comparison, path: Path) -> None:
-    """Write all figures as JSON, whole or not at all."""
+    """Write all figures as JSON, atomically."""
     files.write_json(path, as_json(found))
 
 
