@@ -126,8 +126,9 @@ class PretrainConfig:
     """Number of updates; overrides all other budgets."""
     seed: int = 0
     """Decides the first weights, the order of the clouds, their points and all other chance."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """Precision of the network's products; weights and losses are float32 in both."""
+    precision: Literal["float32", "bf16", "auto"] = "float32"
+    """Precision of the network's products; weights and losses are float32 in all. auto is decided at the start: bf16
+    where the processor or GPU computes in it, else float32; the run keeps what was decided."""
     compile: bool = False
     """Let torch compile the step: worth it for runs of minutes."""
     ema: float | None = None

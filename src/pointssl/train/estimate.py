@@ -16,7 +16,7 @@ from pointssl.data.open import Data
 from pointssl.runs.config import PretrainConfig
 from pointssl.train import loop
 from pointssl.train.checks import named_clouds
-from pointssl.train.pretrain import described, own_randomness, prepare
+from pointssl.train.pretrain import decided, described, own_randomness, prepare
 from pointssl.train.runtime import start
 
 
@@ -72,6 +72,7 @@ def estimate(
         raise ValueError(f"steps must be at least 1, got {steps}")
     with start(device) as runtime, own_randomness(runtime.device):
         config, clouds = named_clouds(described(config, backbone, None), data)
+        config = decided(config, None, runtime)
         parts = prepare(config, clouds, backbone, runtime)
         warm = 2
         # The learning rate is of no matter here, but a schedule needs a whole run to lie on.

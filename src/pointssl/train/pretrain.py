@@ -23,14 +23,14 @@ from pointssl.runs.checkpoint import latest, step_of
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.passed import Passed
 from pointssl.runs.record import provenance
-from pointssl.runs.run import resume_command, write_encoder
+from pointssl.runs.run import Run, resume_command, write_encoder
 from pointssl.runs.weights import load_weights
 from pointssl.train import budget, checks, initial, loop, monitor
 from pointssl.train import state as states
 from pointssl.train.ema import Average
 from pointssl.train.observe import Observer
 from pointssl.train.optim import build_optimizer
-from pointssl.train.runtime import Runtime, bf16_is_slow, start
+from pointssl.train.runtime import Runtime, bf16_is_fast, bf16_is_slow, start
 from pointssl.train.signals import StopSignal, stop_signal
 from pointssl.train.state import TrainingState
 
@@ -90,6 +90,19 @@ def pretrain(
     )
 
 
+def decided(config: PretrainConfig, run: Path | None, runtime: Runtime) -> PretrainConfig:
+    """Return the settings with precision `auto` decided, once for the whole run: what it was begun with, it keeps."""
+    if config.precision != "auto":
+        return config
+    if run is not None and layout.is_begun(run):
+        return replace(config, precision=Run.open(run).config.precision)
+    fast = bf16_is_fast(runtime.device)
+    if runtime.is_main:
+        why = "has" if fast else "lacks"
+        console.print(f"precision: {'bf16' if fast else 'float32'}, because this device {why} bf16 arithmetic")
+    return replace(config, precision="bf16" if fast else "float32")
+
+
 def described(config: PretrainConfig, backbone: Backbone | None, method: PretextMethod | None) -> PretrainConfig:
     """Return the settings as a run keeps them: a network that was passed as an object is said to be one."""
     if method is not None:
@@ -117,6 +130,7 @@ def train(
 ) -> Path:
     """Train as `pretrain` does, with settings that are kept as they are given."""
     with start(device) as runtime, own_randomness(runtime.device), ExitStack() as held:
+        config = decided(config, run, runtime)
         resume = resume or checks.restarted(run, config)
         checks.check_folder(run, config, resume=resume)
         held.enter_context(_alone(run, runtime))

@@ -58,6 +58,14 @@ class Runtime:
             dist.barrier()
 
 
+def bf16_is_fast(device: torch.device) -> bool:
+    """True where the device is known to compute in bf16: CUDA GPUs that have it, x86 with AVX-512 BF16 or AMX."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    probes = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return any(probe() for probe in probes if probe is not None)
+
+
 def bf16_is_slow(device: torch.device) -> bool:
     """True for x86 processors that only imitate bf16, where its products take two to five times those of float32."""
     if device.type != "cpu" or platform.machine().lower() not in ("x86_64", "amd64"):
