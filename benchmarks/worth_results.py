@@ -45,7 +45,7 @@ class Cell:
 
 
 def gather() -> None:
-    """Write every mean over seeds and, over seeds and clouds together, what lies between it and the random-init baseline."""
+    """Write every mean over seeds and, over seeds and clouds together, how far it is from the baseline."""
     finished = [Cell(**read_json(path)) for path in sorted(RUNS.glob("*/cell.json"))]
     rows: list[dict[str, Any]] = []
     for one, name in product(dict.fromkeys(replace(cell, seed=0) for cell in finished), TESTS):
@@ -53,7 +53,8 @@ def gather() -> None:
         plain = Cell("untrained", "nothing", one.network, 0, 0, 0)
         for key in dict.fromkeys(key for found in mine.values() for key in found):
             ours = {seed: found[key] for seed, found in mine.items() if key in found}
-            baselines = {seed: theirs[key] for seed in ours if key in (theirs := right(replace(plain, seed=seed), name))}
+            untrained = {seed: right(replace(plain, seed=seed), name) for seed in ours}
+            baselines = {seed: theirs[key] for seed, theirs in untrained.items() if key in theirs}
             row: dict[str, Any] = {k: v for k, v in asdict(one).items() if k != "seed"} | {"test": name, "probe": key}
             row |= {"test_clouds": len(next(iter(ours.values()))), "seeds": list(ours)}
             row["accuracy"] = asdict(stats.mean_interval([float(r.mean()) for r in ours.values()], over="seeds"))

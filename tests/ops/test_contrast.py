@@ -89,3 +89,9 @@ def test_information_bound__stays_below_what_is_shared() -> None:
     # Of 8 clouds pairs look alike: they share log 4 nats, and the best match cannot show more.
     paired = torch.eye(4).repeat_interleave(2, dim=0)
     assert contrastive.information_bound(paired, paired, 0.01).mean().item() == pytest.approx(math.log(4), abs=1e-6)
+
+
+def test_information_bound__is_the_mean_of_both_directions() -> None:
+    a, b = torch.randn(5, 7, dtype=torch.float64), torch.randn(5, 7, dtype=torch.float64)
+    wanted = math.log(5) - (slow(a, b, 0.3, False) + slow(b, a, 0.3, False)) / 2
+    assert contrastive.information_bound(a, b, 0.3).mean().item() == pytest.approx(wanted, abs=1e-12)
