@@ -18,6 +18,7 @@ import torch
 from pointssl import open_dataset
 from pointssl.backbones import PointNetConfig, build_backbone
 from pointssl.backbones.layers import mlp
+from pointssl.data.reading import ReadConfig
 from pointssl.files import write_json
 from pointssl.interpret import InteractConfig, interact
 from pointssl.methods.classify import CloudClassifier
@@ -46,7 +47,7 @@ def of_network(regions: int) -> torch.Tensor:
     backbone = build_backbone(PointNetConfig())
     head = mlp((backbone.pooled_dim, 64, len(data.classes)), 0.0)
     network = CloudClassifier(backbone, head, data.classes)
-    config = InteractConfig(clouds=CLOUDS, regions=regions, points=256, device="cpu")
+    config = InteractConfig(clouds=CLOUDS, regions=regions, reading=ReadConfig(points=256), device="cpu")
     return interact({"pointnet": network}, data, config)["pointnet"].values()
 
 

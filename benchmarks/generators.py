@@ -88,11 +88,11 @@ def shapes(count: int) -> Primitives:
 def gauge(kind: int, unit: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, " n"]:
     """Return by what factor points lie outside a unit primitive, each kind written out."""
     if kind == ELLIPSOID:
-        return np.linalg.norm(unit, axis=1)
+        return np.asarray(np.linalg.norm(unit, axis=1))
     if kind == CYLINDER:
-        return np.maximum(np.hypot(unit[:, 0], unit[:, 1]), np.abs(unit[:, 2]))
+        return np.asarray(np.maximum(np.hypot(unit[:, 0], unit[:, 1]), np.abs(unit[:, 2])))
     assert kind == BOX
-    return np.abs(unit).max(axis=1)
+    return np.asarray(np.abs(unit).max(axis=1))
 
 
 def agreement(count: int) -> dict[str, float]:
@@ -148,7 +148,7 @@ def plain_candidates(
     for k in range(parts):
         local = np.linalg.solve(matrix[k], (world - one.poses.move[0, k]).T).T
         alive &= (gauge(int(one.kind[0, k]), local) >= 1) | (owner == k)
-    return world[alive]
+    return np.asarray(world[alive])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import io
 import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,7 +79,7 @@ def write_obj(path: Path, points: Array, faces: Array) -> None:
 def write_mesh(path: Path, points: Array, faces: Array, kind: str) -> None:
     """Write a mesh as trimesh does."""
     data = trimesh.Trimesh(points, faces, process=False).export(file_type=kind)
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    path.write_bytes(data if isinstance(data, bytes) else str(data).encode())
 
 
 def write_stl_text(path: Path, points: Array, faces: Array) -> None:
@@ -122,7 +122,7 @@ def cloud(seed: int, dtype: Any = np.float32) -> Array:
 
 def far_cloud(seed: int) -> Array:
     """Return survey coordinates in whole millimetres."""
-    return np.round(cloud(seed, np.float64), 3) + FAR
+    return np.asarray(np.round(cloud(seed, np.float64), 3) + FAR)
 
 
 def ours(path: Path) -> tuple[Array, Array | None]:
@@ -137,7 +137,8 @@ def ours(path: Path) -> tuple[Array, Array | None]:
 
 def by_trimesh(path: Path) -> tuple[Array, Array | None]:
     """Read with trimesh, nothing merged."""
-    found = trimesh.load(str(path), process=False, **({"skip_materials": True} if path.suffix == ".obj" else {}))
+    more: dict[str, Any] = {"skip_materials": True} if path.suffix == ".obj" else {}
+    found: Any = trimesh.load(str(path), process=False, **more)
     if isinstance(found, trimesh.Scene):
         found = found.to_mesh()
     return found.vertices, found.faces if isinstance(found, trimesh.Trimesh) else None
@@ -184,12 +185,12 @@ def by_open3d(path: Path) -> tuple[Array, Array | None]:
 
 PLY, SCAN = {"trimesh": by_trimesh, "plyfile": by_plyfile, "open3d": by_open3d}, {"open3d": by_open3d}
 MESH = {"trimesh": by_trimesh, "open3d": by_open3d}
-KINDS: dict[str, tuple[str, Callable[[Path, int], tuple[Array, Array | None]], dict[str, Read]]] = {}
+KINDS: dict[str, tuple[str, Callable[[Path, int], tuple[Array, Array | None]], Mapping[str, Read]]] = {}
 """Ending, what writes file number i and says what it wrote, and who else reads it."""
 
 
 def mesh_kind(
-    name: str, ending: str, write: Callable[[Path, Array, Array], None], others: dict[str, Read], *, quads: bool
+    name: str, ending: str, write: Callable[[Path, Array, Array], None], others: Mapping[str, Read], *, quads: bool
 ) -> None:
     """Add a kind of mesh."""
 
@@ -206,7 +207,7 @@ def cloud_kind(
     ending: str,
     write: Callable[[Path, Array], None],
     points: Callable[[int], Array],
-    others: dict[str, Read],
+    others: Mapping[str, Read],
 ) -> None:
     """Add a kind of cloud."""
 

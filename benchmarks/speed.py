@@ -206,6 +206,7 @@ def disagreement(case: Case, dtype: torch.dtype, clouds: int, points: int) -> di
     ours, our_loss, theirs, their_loss = case.build(clouds, points, dtype)
     if isinstance(ours, DGCNN):
         assert isinstance(theirs, textbook.TextbookDGCNN)
+        assert isinstance(ours.config, DGCNNConfig)
         theirs.index, x, baseline = [], sample(clouds, points, dtype), copy.deepcopy(ours)
         for edge in baseline.edges:
             theirs.index.append(neighbors.nearest(x, ours.config.k))

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
-from pointssl.backbones.dgcnn import DGCNN, SLOPE
+from pointssl.backbones.dgcnn import DGCNN, SLOPE, DGCNNConfig
 from pointssl.backbones.pointnet import PointNet
 from pointssl.methods.parae import ParAE
 from pointssl.types import CloudBatch
@@ -60,6 +60,7 @@ class TextbookDGCNN(nn.Module):
 
     def __init__(self, ours: DGCNN) -> None:
         super().__init__()
+        assert isinstance(ours.config, DGCNNConfig)
         self.k = ours.config.k
         self.index: list[Tensor] | None = None
         self.edges = nn.ModuleList(conv2d(edge.linear, edge.norm, SLOPE) for edge in ours.edges)  # type: ignore[arg-type]

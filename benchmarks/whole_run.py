@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def main(settings: Settings) -> None:
     config = recipe(settings.recipe)
     config = replace(config, data=replace(config.data, batch_size=settings.batch, workers=settings.workers))
     with start("cpu") as runtime, own_randomness(runtime.device):
-        parts = prepare(config, config.data.source, None, runtime)
+        parts = prepare(config, config.data.source or "", None, runtime)
         method, optimizer = parts.state.method, parts.state.optimizer
         assert isinstance(method, Contrast)
         changes, temperature = method.config.augment, method.config.temperature
@@ -77,7 +78,7 @@ def main(settings: Settings) -> None:
                 timed = {
                     "arithmetic": per_step(arithmetic, settings.steps),
                     "whole": per_step(lambda: next(running), settings.steps),
-                    "batch": per_step(lambda turn=turn: parts.batches(turn), settings.steps),
+                    "batch": per_step(partial(parts.batches, turn), settings.steps),
                     "copies": per_step(copies, settings.steps),
                 }
                 if turn:  # the first one warms up

@@ -25,9 +25,9 @@ def colours(cloud: Cloud, view: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "
     """Return the colour of each point: its part's, darker where it looks away from the light."""
     paint = np.array([to_rgb(colour) for colour in COLOURS])[cloud.channels["part"][:, 0]]
     if "normal" not in cloud.channels:
-        return paint
+        return np.asarray(paint)
     lit = np.clip(cloud.channels["normal"] @ view.T @ LIGHT, 0, 1)
-    return paint * (0.45 + 0.55 * lit[:, None])
+    return np.asarray(paint * (0.45 + 0.55 * lit[:, None]))
 
 
 def main() -> None:

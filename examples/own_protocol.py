@@ -29,7 +29,7 @@ nearest_mean = Protocol(
 )
 settings = replace(pointssl.RECIPES["parae-tiny"], steps=5)
 with tempfile.TemporaryDirectory() as folder:
-    run = pointssl.pretrain(settings, Path(folder) / "run")
+    run = pointssl.pretrain(settings, Path(folder) / "run", data="synthetic:60")
     found = pointssl.evaluate(run, "synthetic:60", protocols=(nearest_mean, "knn-1"), seeds=(0,))
 for score in found.scores:
     print(f"{score.protocol} {score.arm}: {score.accuracy.mean:.2f}")

@@ -252,7 +252,7 @@ def test_flush__on_windows_opens_for_writing_and_leaves_folders(
         return real(path, flags, *more)
 
     monkeypatch.setattr(files, "_WINDOWS", True)
-    monkeypatch.setattr(files.os, "open", watch)
+    monkeypatch.setattr(os, "open", watch)
     files.write_text(tmp_path / "a.txt", "a")
     ours = [(path.name, flags) for path, flags in opened if path.name == "a.txt" or path == tmp_path]
     assert ours == [("a.txt", os.O_RDWR)]
@@ -270,7 +270,7 @@ def test_rename__is_tried_again_while_a_virus_scanner_looks(tmp_path: Path, monk
         return real(self, target)
 
     monkeypatch.setattr(files, "_WINDOWS", True)
-    monkeypatch.setattr(files.Path, "replace", replace)
+    monkeypatch.setattr(Path, "replace", replace)
     files.write_text(tmp_path / "a.txt", "a")
     assert (tmp_path / "a.txt").read_text() == "a"
     refused[0] = 1000

@@ -13,6 +13,7 @@ import pytest
 
 from pointssl.app import cli
 from pointssl.app.recipes import RECIPES
+from pointssl.backbones import PointNetConfig
 from pointssl.errors import DiskFullError
 from pointssl.runs.checkpoint import latest
 
@@ -233,8 +234,10 @@ def test_dry_run__writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_embed__writes_the_vectors_of_every_cloud(run: Path, tmp_path: Path) -> None:
     cli.main(["embed", str(run), "--data", "synthetic:6", "--out", str(tmp_path / "x.npz")])
+    tiny = RECIPES["parae-tiny"].backbone
+    assert isinstance(tiny, PointNetConfig)
     with np.load(tmp_path / "x.npz") as kept:
-        assert kept["features"].shape == (6, RECIPES["parae-tiny"].backbone.pooled_dim)
+        assert kept["features"].shape == (6, tiny.pooled_dim)
 
 
 def test_evaluate__puts_the_untrained_twin_beside(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,9 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made = []
     for name in ("scratch", "loss"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text(json.dumps({"data": {"points": 64}}), encoding="utf-8")
+        (tmp_path / name / "config.json").write_text(
+            json.dumps({"data": {"reading": {"points": 64}}}), encoding="utf-8"
+        )
         made.append(str(tmp_path / name))
     monkeypatch.setattr(
         interpret_commands,
@@ -73,7 +75,7 @@ def test_interpret__many_regions_are_estimates(
     [
         (["--regions", "70"], "regions must be at most the number of points (64), got 70"),
         (["--regions", "5", "--high", "4", "6"], "high must end at 5, the number of regions, or before, got (4, 6)"),
-        (["--up", "w"], "up must be x, y or z, got w"),
+        (["--up", "w"], "invalid choice 'w' for argument '--up'"),
     ],
 )
 def test_interpret__bad_settings_are_one_line(
@@ -87,7 +89,7 @@ def test_interpret__bad_settings_are_one_line(
 def test_interpret__runs_of_other_sizes_of_cloud(
     runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "loss" / "config.json").write_text(json.dumps({"data": {"points": 128}}), encoding="utf-8")
+    (tmp_path / "loss" / "config.json").write_text(json.dumps({"data": {"reading": {"points": 128}}}), encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
         main(["interpret", *runs, "--data", "synthetic:96", "--out", str(tmp_path / "out")])
     assert "trained with [64, 128] points per cloud; choose one with --points" in capsys.readouterr().err

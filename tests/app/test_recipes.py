@@ -3,7 +3,7 @@
 import pytest
 
 from pointssl.app.recipes import RECIPES, recipe
-from pointssl.backbones import DGCNNConfig
+from pointssl.backbones import DGCNNConfig, PointNetConfig
 from pointssl.errors import SettingError
 from pointssl.methods import CrossPointConfig, MMPointConfig, ParAEConfig
 from pointssl.runs.config import from_json, to_json
@@ -25,6 +25,7 @@ def test_recipes__state_the_papers_settings() -> None:
         config = RECIPES[name]
         assert isinstance(config.method, ParAEConfig)
         assert (config.method.components, config.data.reading.points, config.epochs) == (32, 1024, 25)
+        assert isinstance(config.backbone, PointNetConfig)
         assert config.backbone.pooled_dim == 1024
         assert config.data.augment.is_none
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from pointssl.backbones.layers import MaxPoolLayer, PointLayer, mlp, orthogonality, require_points
+from pointssl.backbones.layers import Dropout, MaxPoolLayer, PointLayer, mlp, orthogonality, require_points
 from pointssl.ops.kernels.norm import BatchNorm
 
 
@@ -30,7 +30,7 @@ def test_max_pool_layer__is_the_largest_value_over_points() -> None:
 
 def test_mlp__ends_in_a_bare_linear_layer() -> None:
     kinds = [type(layer) for layer in mlp((8, 4, 3, 2), dropout=0.5)]
-    hidden = [nn.Linear, BatchNorm, nn.ReLU, nn.Dropout]
+    hidden = [nn.Linear, BatchNorm, nn.ReLU, Dropout]
     assert kinds == [*hidden, *hidden, nn.Linear]
     assert [type(layer) for layer in mlp((8, 2))] == [nn.Linear]
     assert mlp((8, 4, 3, 2))(torch.randn(5, 8)).shape == (5, 2)

@@ -69,7 +69,7 @@ def test_array__mapped_files_are_not_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [np.float64, np.int64, np.int32])
 def test_array__survey_coordinates_keep_their_digits(kind: type) -> None:
-    far = (XYZ * 1000 + [500_000_123, 540_000_456, 100_250]).astype(kind)  # millimetres
+    far: np.ndarray = (XYZ * 1000 + [500_000_123, 540_000_456, 100_250]).astype(kind)  # millimetres
     cloud = ArrayDataset(far, name="a", origin="a.npy")[1]
     np.testing.assert_array_equal(cloud.points - cloud.points[0], (XYZ[1] - XYZ[1, 0]) * 1000)
     shift = [float(word) for word in cloud.origin.split("minus (")[1].rstrip(")").split(",")]

@@ -122,7 +122,7 @@ def test_table__decimal_commas_are_refused_with_a_hint(tmp_path: Path, name: str
 )
 def test_pts__forms(tmp_path: Path, name: str, text: str) -> None:
     color = np.array([[255, 0, 51], [0, 102, 0], [1, 2, 3]])
-    cloud = only(tmp_path / name, text.format(rows(XYZ, [12, 9, 5], color, separator=" ")))
+    cloud = only(tmp_path / name, text.format(rows(XYZ, np.array([12, 9, 5]), color, separator=" ")))
     np.testing.assert_array_equal(cloud.points, XYZ)
     np.testing.assert_array_equal(cloud.channels["intensity"][:, 0], [12, 9, 5])
     np.testing.assert_allclose(cloud.channels["color"], color / 255, rtol=1e-6)
@@ -148,7 +148,7 @@ def test_ptx__scans_in_the_frame_of_all(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.channels["intensity"], [[0.5]])
     shift = np.array([float(word) for word in two.origin.split("minus (")[1].rstrip(")").split(",")])
     np.testing.assert_allclose(two.points + shift, [[443000.25 - 2, 1, 3], [443000.25 - 5, 4, 6]], rtol=1e-12)
-    np.testing.assert_allclose(two.channels["color"], [[1, 0, 0.2], [0, 0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(two.channels["color"], np.array([[1, 0, 0.2], [0, 0, 0]]), rtol=1e-6)
     assert (one.name, two.name) == ("a/0", "a/1")
     assert "cut short: 1 of 2" in refused(tmp_path / "a.ptx", first.rsplit("\n", 2)[0])
 

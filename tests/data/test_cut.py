@@ -20,6 +20,7 @@ from pointssl.data.files import chunks
 from pointssl.data.files.chunks import Scan, open_scans, sample
 from pointssl.data.files.readers import read_clouds
 from pointssl.data.store.dataset import PackedDataset
+from pointssl.data.store.resumable import write_noted_shard
 from pointssl.errors import DataError, SettingError
 from tests.data.test_ply import write_ply
 
@@ -31,7 +32,7 @@ def planted(count: int = 4000, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     points = np.round(rng.random((count, 3)) * [5, 3, 2], 3)
     points[::10, :2] = np.round(points[::10, :2] / 0.5) * 0.5
-    return points + FAR
+    return np.asarray(points + FAR)
 
 
 def write_las(path: Path, points: np.ndarray, **more: np.ndarray) -> Path:
@@ -167,7 +168,7 @@ def test_cut__killed_and_finished_is_the_same_store(tmp_path: Path, monkeypatch:
     for number in range(2):
         shutil.move(tmp_path / f"src-{number}.las", tmp_path / f"src/{number}.las")
     cut(tmp_path / "src", tmp_path / "whole/blocks")
-    write = cutting.write_noted_shard
+    write = write_noted_shard
     for stop in (0, 1, 4, 9):
 
         def dying(recipe: Any, number: int, read: Any, stop: int = stop) -> None:

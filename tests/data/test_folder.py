@@ -79,6 +79,7 @@ def test_folder__list_file(tmp_path: Path) -> None:
     assert data.classes == ("bed", "lamp")
     assert data.labels is not None
     assert data.labels.tolist() == [1, 0]
+    assert data.listing is not None
     assert data.listing.ignored == (("not in the list", 1),)
     assert first_x(open_files(root / "list.csv", "test")) == [2]  # the list itself may be given
 

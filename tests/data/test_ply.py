@@ -1,6 +1,7 @@
 """PLY of any type, order and layout: read as written, and as plyfile reads it."""
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,7 @@ NUMBERS = {**INTEGERS, "float": "f", "float64": "d"}
 FORMATS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 
 
-def write_ply(
-    path: Path, order: str, elements: list[tuple[str, list[tuple[str, ...]], list[list[Any]]]], end: str
-) -> Path:
+def write_ply(path: Path, order: str, elements: Sequence[tuple[str, Any, Any]], end: str) -> Path:
     """Write elements: name, properties (name, type) or (name, type, type of the length), rows."""
     head, body = [f"ply{end}format {order} 1.0{end}comment made by a test{end}"], b""
     for name, properties, rows in elements:

@@ -13,7 +13,7 @@ def star(radii: list[float], seed: int, away: float) -> np.ndarray:
     """Return a polygon around a centre, convex or not, somewhere in space."""
     angle = 2 * np.pi * np.arange(len(radii)) / len(radii)
     flat = np.stack([np.cos(angle) * radii, np.sin(angle) * radii, np.zeros(len(radii))], axis=1)
-    return flat @ Rotation.random(random_state=seed).as_matrix().T + away
+    return np.asarray(flat @ Rotation.random(random_state=seed).as_matrix().T + away)
 
 
 def shoelace(corners: np.ndarray) -> float:

@@ -96,7 +96,7 @@ def rows(triangles: np.ndarray) -> np.ndarray:
 
 
 def triangles_of(surface: Surface) -> np.ndarray:
-    return np.asarray(surface.vertices)[surface.faces]
+    return np.asarray(np.asarray(surface.vertices)[surface.faces])
 
 
 TURN = "0 1 0 -1 0 0 0 0 1 10 0 0"  # a quarter about z, then 10 along x

@@ -50,8 +50,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluated(run: Path, out: Path, **settings: Any) -> dict[tuple[str, str], Score]:
     """Return the scores of the fine-tuning protocols by row and arm."""
-    settings = {"protocols": ("finetune",), "seeds": (3,), "finetune": RECIPE, "out": out} | settings
-    return {(s.protocol, s.arm): s for s in suite.evaluate(run, DATA, **settings).scores}
+    given: dict[str, Any] = {"protocols": ("finetune",), "seeds": (3,), "finetune": RECIPE, "out": out, **settings}
+    return {(s.protocol, s.arm): s for s in suite.evaluate(run, DATA, **given).scores}
 
 
 def test_finetune__is_the_number_of_train_from_that_run(run: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
+from pointssl.backbones import Backbone
 from pointssl.errors import SettingError
 from pointssl.evaluation import probe, suite
 from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.probe import Fitted
 from pointssl.evaluation.protocols import DEFAULT, PROTOCOLS, Protocol, chosen, on_features, title
-from pointssl.evaluation.record import Score
+from pointssl.evaluation.record import Arm, Score
 from pointssl.train.labels import label_subset
 from tests.evaluation.planted import CHANCE, PLACES, Mean, blind, clouds, context, features, placed
 
@@ -171,7 +173,7 @@ def test_rule__no_other_rule_predicts_the_same(name: str) -> None:
     scale, rule = RULES[name]
     (train, labels), (test, _) = _overlapping(60, 0, scale), _overlapping(150, 1, scale)
     mine = rule(train, labels, test)
-    others = {
+    others: dict[str, Callable[[], Any]] = {
         "C = 0.003": lambda: SVC(kernel="linear", C=0.003).fit(train, labels).predict(test),
         "C = 0.03": lambda: SVC(kernel="linear", C=0.03).fit(train, labels).predict(test),
         "C = 1": lambda: SVC(kernel="linear", C=1.0).fit(train, labels).predict(test),
@@ -190,7 +192,7 @@ def test_svm_cv_standardised__has_the_grid_of_the_published_tables() -> None:
 
 
 def test_measure__says_which_protocols_c_came_to_the_end_of_its_own_grid() -> None:
-    faint = {"pretrained": lambda _: Mean(1e-6), "untrained": lambda _: blind()}
+    faint: dict[Arm, Callable[[int], Backbone]] = {"pretrained": lambda _: Mean(1e-6), "untrained": lambda _: blind()}
     (train, labels), (test, truth) = _overlapping(30, 0, 1.0), _overlapping(30, 1, 1.0)
     world = context(clouds(train, labels, "planted/train"), clouds(test, truth, "planted/test"), arms=faint)
     notes = suite.measure(world, ("svm-cv-wide", "svm-fixed"), run="here").notes

@@ -27,6 +27,7 @@ from pointssl.evaluation.table import evaluation_table
 from pointssl.methods import ClassifyConfig
 from pointssl.runs.config import DataConfig, PretrainConfig
 from pointssl.runs.run import write_encoder
+from pointssl.train.labels import label_subset
 from tests.evaluation.doubles import Extent, boxes
 
 TINY = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=8)
@@ -134,7 +135,7 @@ def _watching(forward: Callable, seen: list[int]) -> Callable:  # type: ignore[t
 
 def test_fractions__both_arms_see_the_same_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, ...]] = []
-    real = frozen.label_subset
+    real = label_subset
     monkeypatch.setattr(
         frozen,
         "label_subset",

@@ -50,7 +50,8 @@ def test_loss__is_simclrs() -> None:
     seen: list[Tensor] = []
     method.head.register_forward_hook(lambda _, __, output: seen.append(output.detach()))
     output = score(method, clouds())
-    assert not torch.allclose(*seen[0].chunk(2))  # the copies do differ
+    one, two = seen[0].chunk(2)
+    assert not torch.allclose(one, two)  # the copies do differ
     assert output.loss.item() == pytest.approx(simclr(seen[0].double().numpy(), 0.3), rel=1e-5)
     assert output.logs["copies"].item() == pytest.approx(output.loss.item())
 

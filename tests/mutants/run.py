@@ -36,10 +36,10 @@ def planted(mutant: Mutant) -> str:
     Raises:
         ValueError: when the fragment does not stand exactly once in the file.
     """
-    text = (ROOT / mutant["file"]).read_text(encoding="utf-8")
+    text: str = (ROOT / str(mutant["file"])).read_text(encoding="utf-8")
     if (found := text.count(mutant["old"])) != 1:
         raise ValueError(f"{mutant['file']} holds {mutant['old']!r} {found} times; a mutant needs it once")
-    return text.replace(mutant["old"], mutant["new"])
+    return text.replace(str(mutant["old"]), str(mutant["new"]))
 
 
 def try_out(mutant: Mutant) -> Mutant:

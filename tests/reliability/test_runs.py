@@ -239,7 +239,13 @@ def test_nan__the_message_names_a_way_on(tmp_path: Path) -> None:
 def test_signals__a_closed_terminal_and_a_schedulers_warning_save_the_state(tmp_path: Path, number: str) -> None:
     run = tmp_path / "run"
     command = [sys.executable, "-m", "tests.train.whole_run", str(run), "slow"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    # What started the tests may ignore a hang-up, as nohup does, and processes inherit that.
+    ignored = signal.signal(getattr(signal, number), signal.SIG_DFL)
+    try:
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(getattr(signal, number), ignored)
+    with process:
         deadline = time.monotonic() + 60
         while len(read_metrics(run)) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -129,7 +129,7 @@ def carried(
 ) -> Study:
     """A study whose arm has these signs: accuracy gap and high-order excess by labels, and accuracy elsewhere."""
     arms: Members = {}
-    marks = salient or [None] * 3
+    marks: list[np.ndarray | None] = list(salient) if salient else [None] * 3
     for level in (0.1, 0.3, 1.0):
         for name, sign in ((SCRATCH, 0), ("arm", 1)):
             arms[name, level] = [

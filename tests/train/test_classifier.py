@@ -240,7 +240,7 @@ def test_validate__is_said_in_the_scores(tmp_path: Path) -> None:
 
 
 def test_fraction__fewer_clouds_than_a_batch(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"fewer than one batch of 4; set data\.batch to at most 2"):
+    with pytest.raises(DataError, match=r"fewer than one batch of 4; set data\.batch_size to at most 2"):
         train_classifier(config(), tmp_path / "run", data=DATA, labels=LabelConfig(label_fraction=0.1))
     assert not (tmp_path / "run").exists()
 

@@ -52,7 +52,7 @@ def _near_origin() -> NearOrigin:
 
 def _run(method: PretextMethod, config: PretrainConfig, start: int = 0, total: int = 3) -> list[Step]:
     data = config.data
-    batches = Batches(ToyClouds(), batch=data.batch, points=data.points, seed=config.seed)
+    batches = Batches(ToyClouds(), batch=data.batch_size, points=data.reading.points, seed=config.seed)
     return list(loop.run(_state(method, config), batches, config, HERE, start=start, total=total))
 
 

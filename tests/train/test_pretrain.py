@@ -76,7 +76,7 @@ def test_pretrain__leaves_a_whole_run_folder(whole: Path) -> None:
     ]
     assert [path.name for path in checkpoints(whole)] == ["step-00000004", "step-00000006"]
     record = json.loads((whole / "record.json").read_text())
-    assert record["data"] == {"name": "toy", "clouds": 16, "fingerprint": ToyClouds().fingerprint}
+    assert record["data"] == {"name": "toy", "clouds": 16, "fingerprint": ToyClouds().fingerprint, "up": "y"}
     assert record["versions"]["torch"] == torch.__version__
     assert record["finished"]["steps"] == 6
     assert {"commit", "seed", "hardware", "command", "started"} <= record.keys()

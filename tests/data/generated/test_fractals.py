@@ -62,6 +62,7 @@ def test_draw__clouds_of_a_class_are_more_alike_than_others() -> None:
     )
     moments = np.einsum("bni,bnj->bij", clouds, clouds).reshape(48, 9) / clouds.shape[1]
     distance = np.linalg.norm(moments[:, None] - moments[None], axis=2)
+    assert data.labels is not None
     same = data.labels[:, None] == data.labels[None]
     np.fill_diagonal(distance, np.inf)
     assert same[np.arange(48), distance.argmin(axis=1)].mean() > 0.7  # a quarter by chance

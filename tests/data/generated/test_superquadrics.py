@@ -29,11 +29,11 @@ def one(e: float, f: float, half: tuple[float, float, float], shapes: int) -> So
     """Return shapes of one upright part."""
     poses = Poses(
         parts=np.ones(shapes, dtype=np.int64),
-        half=np.tile(np.float32(half), (shapes, 1, 1)),
+        half=np.tile(np.asarray(half, dtype=np.float32), (shapes, 1, 1)),
         turn=np.tile(np.eye(3, dtype=np.float32), (shapes, 1, 1, 1)),
         move=np.zeros((shapes, 1, 3), dtype=np.float32),
     )
-    return Solids(poses, np.tile(np.float32((e, f)), (shapes, 1, 1)))
+    return Solids(poses, np.tile(np.asarray((e, f), dtype=np.float32), (shapes, 1, 1)))
 
 
 def test_surface__points_lie_on_their_part_and_inside_none() -> None:
@@ -107,7 +107,8 @@ def test_gauge__derivatives_by_differences() -> None:
     chance = np.random.default_rng(0)
     points = chance.uniform(0.05, 1, (3, 200))
     e, f = chance.uniform(*ROUND, (2, 200))
-    size, slope = gauge(*points.astype(np.float32), e.astype(np.float32), f.astype(np.float32))
+    x, y, z = points.astype(np.float32)
+    size, slope = gauge(x, y, z, e.astype(np.float32), f.astype(np.float32))
     wanted = np.array([written(points.T[[i]], e[i], f[i])[0] for i in range(200)])
     np.testing.assert_allclose(size, wanted, rtol=2e-5)
     for axis in range(3):

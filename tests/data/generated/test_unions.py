@@ -28,7 +28,7 @@ def one(kind: int, half: tuple[float, float, float], shapes: int = 1) -> Primiti
     """Return shapes of one upright part."""
     poses = Poses(
         parts=np.ones(shapes, dtype=np.int64),
-        half=np.tile(np.float32(half), (shapes, 1, 1)),
+        half=np.tile(np.asarray(half, dtype=np.float32), (shapes, 1, 1)),
         turn=np.tile(np.eye(3, dtype=np.float32), (shapes, 1, 1, 1)),
         move=np.zeros((shapes, 1, 3), dtype=np.float32),
     )
@@ -38,11 +38,11 @@ def one(kind: int, half: tuple[float, float, float], shapes: int = 1) -> Primiti
 def gauge(kind: int, unit: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, " n"]:
     """Return by what factor a point of the unit primitive's frame lies outside its surface, each kind written out."""
     if kind == ELLIPSOID:
-        return np.linalg.norm(unit, axis=1)
+        return np.asarray(np.linalg.norm(unit, axis=1))
     if kind == CYLINDER:
-        return np.maximum(np.hypot(unit[:, 0], unit[:, 1]), np.abs(unit[:, 2]))
+        return np.asarray(np.maximum(np.hypot(unit[:, 0], unit[:, 1]), np.abs(unit[:, 2])))
     assert kind == BOX
-    return np.abs(unit).max(axis=1)
+    return np.asarray(np.abs(unit).max(axis=1))
 
 
 def in_frame(poses: Poses, shape: int, k: int, points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:

@@ -107,7 +107,7 @@ def _exact(text: bytes) -> NDArray[np.float64] | None:
     if np.abs(power).max(initial=0) >= len(_POWERS):
         return None
     factor = _POWERS[np.abs(power)]
-    return np.where(power < 0, whole / factor, whole * factor)
+    return np.asarray(np.where(power < 0, whole / factor, whole * factor))
 
 
 def _begins(apart: NDArray[np.bool_]) -> NDArray[np.bool_]:
