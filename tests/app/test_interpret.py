@@ -23,6 +23,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (tmp_path / name / "config.json").write_text(
             json.dumps({"data": {"reading": {"points": 64}}}), encoding="utf-8"
         )
+        (tmp_path / name / "record.json").write_text("{}", encoding="utf-8")
         made.append(str(tmp_path / name))
     monkeypatch.setattr(
         interpret_commands,
@@ -54,7 +55,7 @@ def test_interpret__writes_page_figures_and_tables(
     said = capsys.readouterr().out
     assert f"page: {out / 'interactions.html'}" in said
     kept = json.loads((out / "interactions.json").read_text(encoding="utf-8"))
-    assert kept["settings"]["points"] == 64
+    assert kept["settings"]["reading"]["points"] == 64
     assert [one["network"] for one in kept["profiles"]] == ["scratch", "loss"]
     assert table.load(out / "loss.npz").v.shape == (4, 32)
     assert (out / "loss.parquet").is_file()

@@ -47,7 +47,7 @@ def _state(method: PretextMethod, config: PretrainConfig) -> TrainingState:
 
 def _near_origin() -> NearOrigin:
     torch.manual_seed(0)
-    return NearOrigin(Apart())
+    return NearOrigin(Apart(), dropout=0.0)
 
 
 def _run(method: PretextMethod, config: PretrainConfig, start: int = 0, total: int = 3) -> list[Step]:

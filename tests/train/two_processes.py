@@ -42,10 +42,10 @@ class Apart(Backbone):
 class NearOrigin(PretextMethod):
     """Predicts the distance of each point from the origin; a mean over clouds, as losses are."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, dropout: float = 0.4) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head, self.dropout = nn.Linear(10, 1), Dropout(0.4)
+        self.head, self.dropout = nn.Linear(10, 1), Dropout(dropout)
 
     def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:  # noqa: ARG002
         features: Features = self.backbone(batch.xyz)

@@ -136,8 +136,8 @@ def check_data(dataset: Dataset, config: PretrainConfig, min_points: int, world:
             raise DataError(f"{cloud} has no points; `pointssl data check` lists all such clouds")
         if len(xyz) < data.reading.points and not data.reading.allow_repeats:
             raise DataError(
-                f"{cloud} has {len(xyz)} points, fewer than data.reading.points {data.reading.points}; "
-                "lower data.reading.points or set data.allow_repeats"
+                f"{cloud} has {len(xyz)} points, fewer than data.points {data.reading.points}; "
+                "lower data.points or set data.allow_repeats"
             )
         fault = no_shape(xyz)
         if fault is not None:
