@@ -1,7 +1,7 @@
 """Which axis of a set of clouds probably points up.
 
 What stands on a floor has level surfaces (tops, seats, the floor itself), so that its points crowd at some heights, and
-is not the same upside down. Ours. On sets whose axis is known 63 to 100 % of the clouds vote for it, none of them
+is not the same upside down. Ours. On sets whose axis is known 56 to 100 % of the clouds vote for it, none of them
 safely: the axis is believed where most clouds of a set agree, and a picture (`data check --sheet`) says more.
 """
 
