@@ -25,7 +25,7 @@ def test_recipes__state_the_papers_settings() -> None:
         config = RECIPES[name]
         assert isinstance(config.method, ParAEConfig)
         assert (config.method.components, config.data.reading.points, config.epochs) == (32, 1024, 25)
-        assert isinstance(config.backbone, PointNetConfig)
+        assert isinstance(config.backbone, PointNetConfig | DGCNNConfig)
         assert config.backbone.pooled_dim == 1024
         assert config.data.augment.is_none
 
