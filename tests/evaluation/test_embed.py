@@ -1,6 +1,7 @@
 """Features in files are the features of the encoder, with names and classes; the transformer keeps sklearn's ways."""
 
 import csv
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from sklearn.pipeline import make_pipeline
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.data.arrays import ArrayDataset
 from pointssl.data.reading import ReadConfig
-from pointssl.errors import SettingError
-from pointssl.evaluation.embed import embed
+from pointssl.errors import RunError, SettingError
+from pointssl.evaluation.embed import embed, keep_whitening
 from pointssl.evaluation.embedder import PointEmbedder
 from pointssl.evaluation.features import EncodeConfig, encode
+from pointssl.ops.whitening import fit_whitening
 from pointssl.runs.config import DataConfig, PretrainConfig
 from pointssl.runs.run import load, write_encoder
 from tests.evaluation.doubles import Extent, boxes
@@ -159,3 +161,57 @@ def test_embedder__survey_coordinates_give_the_vector_of_the_same_cloud_near_zer
 def test_embedder__channels_first_are_refused(run: Path) -> None:
     with pytest.raises(ValueError, match=r"X\[0\]: an array of shape \(3, 1024\) looks transposed"):
         PointEmbedder(run).fit([np.zeros((3, 1024))])
+
+
+def _many(n: int = 120) -> ArrayDataset:
+    stretch = np.random.default_rng(1).uniform(0.2, 1, size=(n, 1, 3))
+    points = np.random.default_rng(0).normal(size=(n, 16, 3)) * stretch
+    return ArrayDataset(points.astype(np.float32), name="many")
+
+
+def test_embed__whitened_by_its_own_clouds(run: Path, tmp_path: Path) -> None:
+    found = embed(run, _many(), tmp_path / "out.npz", whiten="own")
+    plain = encode(load(run), _many(), EncodeConfig(reading=ReadConfig(points=16)))
+    np.testing.assert_array_equal(found.features, fit_whitening(plain)(plain))
+    assert not np.allclose(found.features[:, 0], plain[:, 0])
+
+
+def test_whiten__travels_with_the_encoder_and_is_of_the_clouds_that_it_was_fitted_on(run: Path, tmp_path: Path) -> None:
+    file = keep_whitening(run, _many())
+    moved = tmp_path / "moved"
+    shutil.copytree(run, moved)
+    found = embed(moved, boxes((3, 2)), tmp_path / "out.npz", whiten="kept")
+    plain = encode(load(run), _many(), EncodeConfig(reading=ReadConfig(points=16)))
+    np.testing.assert_array_equal(found.features, fit_whitening(plain)(_expected(run)))
+    assert file.parent == run
+    embedder = PointEmbedder(moved, whiten="kept").fit([np.zeros((3, 3)) + np.eye(3)])
+    assert embedder.transform([np.eye(3)]).shape == (1, embedder.n_features_out_)
+    assert embedder.n_features_out_ == found.features.shape[1]
+
+
+def test_whiten__own_is_learned_in_fit_and_used_on_others(run: Path) -> None:
+    clouds = [_many().xyz(i) for i in range(120)]
+    whitened, plain = PointEmbedder(run, whiten="own").fit(clouds), PointEmbedder(run).fit(clouds)
+    expected = fit_whitening(plain.transform(clouds))(plain.transform(clouds[:3]))
+    np.testing.assert_allclose(whitened.transform(clouds[:3]), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_whiten__bad_input_is_one_line(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="has no whitening; fit one on unlabelled clouds: pointssl whiten"):
+        embed(run, boxes((3, 2)), tmp_path / "out.npz", whiten="kept")
+    with pytest.raises(SettingError, match="has 5 clouds, and a whitening is fitted on 100 or more"):
+        embed(run, boxes((3, 2)), tmp_path / "out.npz", whiten="own")
+    with pytest.raises(SettingError, match="has 5 clouds"):
+        keep_whitening(run, boxes((3, 2)))
+    keep_whitening(run, _many())
+    other = PointNetConfig(local=(4,), hidden=(4,), pooled_dim=6)
+    config = PretrainConfig(backbone=other, data=DataConfig(reading=ReadConfig(points=16)))
+    write_encoder(PointNet(other), config, {}, tmp_path / "other")
+    shutil.copy(run / "whitening.safetensors", tmp_path / "other")
+    with pytest.raises(RunError, match="does not fit features of 6 numbers"):
+        embed(tmp_path / "other", boxes((3, 2)), tmp_path / "out.npz", whiten="kept")
+    with pytest.raises(RunError, match="belongs to the package; copy its folder"):
+        keep_whitening("contrast-pointnet-generated", "no-such-clouds")
+    with pytest.raises(ValueError, match="a network alone has no whitening"):
+        PointEmbedder(load(run), whiten="kept").fit([np.eye(3)])
+    assert not (tmp_path / "out.npz").exists()

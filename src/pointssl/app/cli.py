@@ -49,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "embed": Command(
         "commands:embed", "write one vector per cloud: embed CLOUDS --out FILE, or embed RUN --data CLOUDS ..."
     ),
+    "whiten": Command("commands:whiten", "fit a whitening of features on unlabelled clouds: whiten RUN --data CLOUDS"),
     "models": Command("model_commands:models", "list the encoders that come with the package, or show one's card"),
     "report": Command("commands:report", "write a run's pictures and its page: report RUN"),
     "data": Command("data_commands:run", "look at, check, pack and fetch clouds: data check|pack|get|list|show|views"),

@@ -49,6 +49,7 @@ def embed(
     seed: int = 0,
     device: str | None = None,
     bf16: bool = False,
+    whiten: Literal["no", "kept", "own"] = "no",
 ) -> None:
     """Write one vector per cloud, with names and labels, to a .parquet, .npz or .csv file.
 
@@ -62,6 +63,7 @@ def embed(
         seed: decides which points of each cloud are read.
         device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
         bf16: encode in bf16.
+        whiten: make neighbours better: by the whitening `kept` with the encoder, or by one of these clouds' `own`.
     """
     from pointssl.errors import SettingError
     from pointssl.evaluation.embed import embed as write
@@ -72,8 +74,38 @@ def embed(
             raise SettingError(f"{run} is a run; say which clouds it is to encode: --data CLOUDS")
         run, data = shipped.default(), run
         _print(f"encoder: {run}")
-    found = write(run, data, out, split=split, points=points, seed=seed, device=device, bf16=bf16)
+    found = write(run, data, out, split=split, points=points, seed=seed, device=device, bf16=bf16, whiten=whiten)
     _say(f"{len(found.features)} vectors of {found.features.shape[1]}", out)
+
+
+def whiten(
+    run: Positional[str],
+    *,
+    data: str,
+    split: str = "all",
+    points: int | None = None,
+    seed: int = 0,
+    axes: int = 128,
+    power: float = 0.5,
+    device: str | None = None,
+) -> None:
+    """Fit a whitening of a run's features on unlabelled clouds; it then travels with the encoder.
+
+    Args:
+        run: folder of the run, or of an encoder.
+        data: unlabelled clouds, 100 or more: a folder, store or file, or `generated:unions:n=5000`.
+        split: `all`, or one of the data's splits.
+        points: points per cloud; the run's own by default.
+        seed: decides which points of each cloud are read.
+        axes: principal axes that are kept.
+        power: 0 keeps the lengths of the axes, 1 makes all alike.
+        device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
+    """
+    from pointssl.evaluation.embed import keep_whitening
+
+    file = keep_whitening(run, data, split=split, points=points, seed=seed, axes=axes, power=power, device=device)
+    _say("whitening", file)
+    _print(f"use it:  pointssl embed {run} --data CLOUDS --whiten kept --out FILE")
 
 
 def report(

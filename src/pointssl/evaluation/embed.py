@@ -1,8 +1,13 @@
-"""Write the feature of every cloud of a data set to a file that other programs read."""
+"""Write the feature of every cloud of a data set to a file that other programs read.
+
+They can be whitened first, by the whitening that travels with the encoder or by one fitted on the clouds themselves
+(`ops/whitening.py`): neighbours by cosine or distance get better, and nothing but the clouds is needed.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -12,9 +17,15 @@ from pointssl.backbones import Backbone
 from pointssl.data.open import Data, open_dataset
 from pointssl.errors import SettingError, nearest
 from pointssl.evaluation.features import EncodeConfig, encode
+from pointssl.ops.whitening import fit_whitening
 from pointssl.runs.run import Run
+from pointssl.runs.whitening import place_for, read_whitening, write_whitening
 
 FORMATS = (".parquet", ".npz", ".csv")
+Whiten = Literal["no", "kept", "own"]
+"""Not at all, by what travels with the encoder, or by a whitening fitted on the clouds that are embedded."""
+LEAST_TO_WHITEN = 100
+"""Fewest clouds to fit a whitening on: with 100 it helped in one set and harmed in another (LOG.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +50,14 @@ def embed(
     batch_size: int | None = None,
     device: str | None = None,
     bf16: bool = False,
+    whiten: Whiten = "no",
 ) -> Embeddings:
     """Encode `data` with the encoder of `run` and write it to `out`, atomically; the ending is the format.
 
     parquet: columns name, label, class, feature (a list); npz: arrays names, labels, classes, features; csv: columns
-    name, label, class, f0, f1, ... `backbone` is the network of a run that it was passed to. Raises
-    `SettingError` for another ending or where parquet's library is missing.
+    name, label, class, f0, f1, ... `backbone` is the network of a run that it was passed to; `whiten` is what is
+    done to the features. Raises `SettingError` for another ending, where parquet's library is missing, and for too few
+    clouds to whiten by; `RunError` where no whitening is kept.
     """
     path = Path(out)
     check_format(path)
@@ -52,15 +65,56 @@ def embed(
     dataset = open_dataset(data, split)
     reading = opened.reading.with_points(points)
     config = EncodeConfig(reading=reading, batch_size=batch_size, device=device, bf16=bf16)
-    features = encode(opened.encoder(), dataset, config, seed=seed, title=f"features of {dataset.name}")
+    encoder = opened.encoder()
+    kept = read_whitening(opened, encoder.pooled_dim) if whiten == "kept" else None
+    if whiten == "own":
+        require_enough(len(dataset), dataset.name)
+    features = encode(encoder, dataset, config, seed=seed, title=f"features of {dataset.name}")
+    whitened = fit_whitening(features) if whiten == "own" else kept
     found = Embeddings(
         names=tuple(dataset[i].name for i in range(len(dataset))),
         labels=dataset.labels,
         classes=dataset.classes,
-        features=features,
+        features=features if whitened is None else whitened(features),
     )
     write(found, path)
     return found
+
+
+def keep_whitening(
+    run: Run | Path | str,
+    data: Data,
+    *,
+    backbone: Backbone | None = None,
+    split: str = "all",
+    points: int | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    axes: int = 128,
+    power: float = 0.5,
+) -> Path:
+    """Fit a whitening on unlabelled clouds and keep it beside the run's encoder; return the file.
+
+    `axes` and `power` are those of `ops.whitening.fit_whitening`. Raises `SettingError` for too
+    few clouds and `RunError` for an unfinished run and for an encoder of the package.
+    """
+    opened = Run.open(run, backbone=backbone)
+    file = place_for(opened)
+    dataset = open_dataset(data, split)
+    require_enough(len(dataset), dataset.name)
+    config = EncodeConfig(reading=opened.reading.with_points(points), device=device)
+    features = encode(opened.encoder(), dataset, config, seed=seed, title=f"features of {dataset.name}")
+    write_whitening(fit_whitening(features, axes=axes, power=power), file)
+    return file
+
+
+def require_enough(clouds: int, name: str) -> None:
+    """Raise `SettingError` for too few clouds to fit a whitening on."""
+    if clouds < LEAST_TO_WHITEN:
+        raise SettingError(
+            f"{name} has {clouds} clouds, and a whitening is fitted on {LEAST_TO_WHITEN} or more; use the one that "
+            "travels with the encoder (whiten 'kept'), or none"
+        )
 
 
 def check_format(path: Path) -> None:

@@ -5,7 +5,7 @@ It stands in a file of its own because scikit-learn is a slow import that the co
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, final, get_args
 
 import numpy as np
 from jaxtyping import Float32
@@ -17,16 +17,20 @@ from pointssl.data.arrays import ArrayDataset
 from pointssl.data.files.cloud import settle
 from pointssl.data.files.columns import require_rows
 from pointssl.data.reading import ReadConfig
+from pointssl.evaluation.embed import Whiten, require_enough
 from pointssl.evaluation.features import EncodeConfig, encode
+from pointssl.ops.whitening import fit_whitening
 from pointssl.runs import shipped
 from pointssl.runs.run import Run
+from pointssl.runs.whitening import read_whitening
 
 
 @final
 class PointEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Encodes clouds (n_i, 3 or more columns: x, y, z first) of any sizes with the encoder of a run.
 
-    Without a run the first encoder of `pointssl models` is used. Nothing is learned in `fit`; it loads the encoder. The
+    Without a run the first encoder of `pointssl models` is used. `fit` loads the encoder, and learns nothing but, with
+    `whiten="own"`, a whitening of the features of its clouds (`"kept"`: the one that travels with the encoder). The
     row of a cloud depends on that cloud, the run and `seed` alone, not on the other clouds of the list. Clouds with
     fewer than `points` points use some of them twice.
     """
@@ -35,6 +39,7 @@ class PointEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self,
         run: Path | str | Backbone | None = None,
         *,
+        whiten: Whiten = "no",
         points: int | None = None,
         seed: int = 0,
         normalise: bool = True,
@@ -42,6 +47,7 @@ class PointEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         device: str | None = None,
     ) -> None:
         self.run = run
+        self.whiten = whiten
         self.points = points
         self.seed = seed
         self.normalise = normalise
@@ -49,20 +55,36 @@ class PointEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.device = device
 
     def fit(self, X: Sequence[np.ndarray], y: Any = None) -> "PointEmbedder":  # noqa: N803, ARG002
-        """Load the encoder; the clouds are checked and otherwise not looked at."""
+        """Load the encoder; the clouds are checked and, but for a whitening of their own, not looked at."""
+        if self.whiten not in get_args(Whiten):
+            raise ValueError(f"whiten must be one of {', '.join(get_args(Whiten))}, got {self.whiten!r}")
         as_clouds(X)
+        opened = None
         if isinstance(self.run, Backbone):
             self.backbone_, stored = self.run, 1024
         else:
-            run = Run.open(shipped.default() if self.run is None else self.run)
-            self.backbone_, stored = run.encoder(), run.config.data.reading.points
+            opened = Run.open(shipped.default() if self.run is None else self.run)
+            self.backbone_, stored = opened.encoder(), opened.config.data.reading.points
         self.points_ = self.points or stored
-        self.n_features_out_ = self.backbone_.pooled_dim
+        self.whitening_ = None
+        if self.whiten == "kept":
+            if opened is None:
+                raise ValueError("whiten 'kept' needs a run: a network alone has no whitening that travels with it")
+            self.whitening_ = read_whitening(opened, self.backbone_.pooled_dim)
+        elif self.whiten == "own":
+            require_enough(len(X), "X")
+            self.whitening_ = fit_whitening(self._encoded(X))
+        self.n_features_out_ = self.backbone_.pooled_dim if self.whitening_ is None else self.whitening_.turn.shape[1]
         return self
 
     def transform(self, X: Sequence[np.ndarray]) -> Float32[np.ndarray, "m d"]:  # noqa: N803
         """Return one row per cloud."""
         check_is_fitted(self, "backbone_")
+        features = self._encoded(X)
+        return features if self.whitening_ is None else self.whitening_(features)
+
+    def _encoded(self, X: Sequence[np.ndarray]) -> Float32[np.ndarray, "m d"]:  # noqa: N803
+        """Return one row per cloud as the encoder gives it."""
         clouds = as_clouds(X)
         chosen = np.stack([_drawn(cloud, self.points_, self.seed) for cloud in clouds])
         reading = ReadConfig(points=self.points_, normalise=self.normalise)

@@ -4,7 +4,8 @@
     run/record.json            versions, commit, hardware, command, and what was trained on: the truth about the run
     run/metrics.jsonl          one line per logged step
     run/checkpoints/step-N/    everything that step N + 1 needs
-    run/encoder/               the finished encoder alone: model.safetensors, config.json, record.json
+    run/encoder/               the finished encoder alone: model.safetensors, config.json, record.json; and, where one
+                               was fitted, whitening.safetensors
     run/scores.json            how a classifier did on clouds that it did not learn from
     run/evaluation/            scores of the encoder, one file per data set
     run/failure/               the evidence, after NaN or divergence
@@ -30,12 +31,15 @@ EVALUATION = "evaluation"
 FAILURE = "failure"
 
 WEIGHTS = "model.safetensors"
+WHITENING = "whitening.safetensors"
 AVERAGE = "ema.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 
 ENCODER_FILES = (WEIGHTS, CONFIG, RECORD)
-"""All that an encoder folder holds, here and on the hub."""
+"""All that an encoder folder must hold, here and on the hub."""
+ENCODER_EXTRAS = (WHITENING,)
+"""What it may hold beside that."""
 HUB = "hf:"
 """What the name of a model on the Hugging Face hub begins with: a mistyped path never asks the network."""
 
@@ -47,7 +51,7 @@ def existing(path: Path | str) -> Path:
     """
     name = str(path)
     if name.startswith(HUB):
-        return hub.download(name.removeprefix(HUB), ENCODER_FILES)
+        return hub.download(name.removeprefix(HUB), ENCODER_FILES + ENCODER_EXTRAS)
     folder = Path(path)
     if folder.is_dir():
         return folder

@@ -46,7 +46,9 @@ def push_to_hub(path: Path | str, name: str, *, private: bool = False, api: "HfA
     api = api or HfApi()
     try:
         address = api.create_repo(name, private=private, exist_ok=True)
-        api.upload_folder(repo_id=name, folder_path=folder, allow_patterns=list(layout.ENCODER_FILES))
+        api.upload_folder(
+            repo_id=name, folder_path=folder, allow_patterns=[*layout.ENCODER_FILES, *layout.ENCODER_EXTRAS]
+        )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise RunError(f"the hub did not take {name}: {first_line(error)}; see `hf auth whoami`") from error
     return str(address)
