@@ -9,12 +9,14 @@ from typing import Any
 from pointssl.backbones.base import Backbone, BackboneConfig
 from pointssl.backbones.dgcnn import DGCNN, DGCNNConfig
 from pointssl.backbones.edge_pointnet import EdgePointNet, EdgePointNetConfig
+from pointssl.backbones.patch_transformer import PatchTransformer, PatchTransformerConfig
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 
 BACKBONES: dict[str, tuple[type[BackboneConfig], Callable[[Any], Backbone]]] = {
     "pointnet": (PointNetConfig, PointNet),
     "dgcnn": (DGCNNConfig, DGCNN),
     "edge-pointnet": (EdgePointNetConfig, EdgePointNet),
+    "patch-transformer": (PatchTransformerConfig, PatchTransformer),
 }
 
 
@@ -34,6 +36,8 @@ __all__ = [
     "DGCNNConfig",
     "EdgePointNet",
     "EdgePointNetConfig",
+    "PatchTransformer",
+    "PatchTransformerConfig",
     "PointNet",
     "PointNetConfig",
     "build_backbone",

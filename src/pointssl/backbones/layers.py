@@ -66,9 +66,28 @@ class Dropout(nn.Module):
         """Return x with a share of its entries set to 0 and the others scaled up; x itself in evaluation."""
         if not self.training or self.share == 0:
             return x
-        first, total = distributed.rank() * len(x), distributed.world() * len(x)
-        kept = torch.rand(total, *x.shape[1:], device=x.device)[first : first + len(x)] >= self.share
-        return x * kept / (1 - self.share)
+        return x * _kept(x, self.share, x.shape[1:]) / (1 - self.share)
+
+
+@final
+class DropPath(nn.Module):
+    """Leaves out a whole branch for a share of the clouds while training, and scales it up for the others."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
+        """Return x, or 0 in its place; x itself in evaluation."""
+        if not self.training or self.share == 0:
+            return x
+        return x * _kept(x, self.share, ()).view(-1, *([1] * (x.ndim - 1))) / (1 - self.share)
+
+
+def _kept(x: Tensor, share: float, shape: tuple[int, ...]) -> Tensor:
+    """Draw which entries of each row stay, for the rows of all processes, and return those of this one."""
+    first, total = distributed.rank() * len(x), distributed.world() * len(x)
+    return torch.rand(total, *shape, device=x.device)[first : first + len(x)] >= share
 
 
 def require_points(xyz: Float[Tensor, "b n 3"], needed: int, network: str) -> None:

@@ -1,6 +1,6 @@
 """Kernels in C++, compiled on first use by the system's own compiler; without one everything runs in plain torch.
 
-`kernels.cpp` is built once per processor and compiler into the user's cache folder and loaded with ctypes. Whatever
+The sources are built once per processor and compiler into the user's cache folder and loaded with ctypes. Whatever
 goes wrong (no compiler, another platform, POINTSSL_NATIVE=0) is no error: `library()` is None, `reason()` says why.
 """
 
@@ -21,7 +21,10 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-SOURCE = Path(__file__).with_name("kernels.cpp")
+FOLDER = Path(__file__).parent
+HEADER = FOLDER / "selection.hpp"
+SOURCES: dict[str, tuple[str, ...]] = {"kernels.cpp": (), "grouping.cpp": ("-ffp-contract=off",)}
+"""What is compiled, each with flags of its own."""
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fPIC")
 SECONDS = 120
 """Longest that a compilation may take."""
@@ -92,16 +95,19 @@ def _build() -> Path:
     version = _run([compiler, "--version"])
     flags = (*FLAGS, "-mprefer-vector-width=512") if platform.machine() == "x86_64" else FLAGS
     runtime = _openmp()
-    identity = "\n".join([SOURCE.read_text("utf-8"), *flags, version, _processor(), *runtime])
+    texts = [path.read_text("utf-8") for path in (HEADER, *(FOLDER / name for name in SOURCES))]
+    identity = "\n".join([*texts, *flags, str(SOURCES), version, _processor(), *runtime])
     path = _cache() / f"kernels-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.so"
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Built under a name of its own, then renamed: several processes may compile at once, none sees half a file.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        code, made = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
-        _run([compiler, *flags, "-fopenmp", "-c", str(SOURCE), "-o", str(code)])
-        _run([compiler, "-shared", str(code), "-o", str(made), *runtime])
+        made, objects = Path(folder) / "kernels.so", []
+        for name, own in SOURCES.items():
+            objects.append(str(Path(folder) / f"{name}.o"))
+            _run([compiler, *flags, *own, "-fopenmp", "-c", str(FOLDER / name), "-o", objects[-1]])
+        _run([compiler, "-shared", *objects, "-o", str(made), *runtime])
         made.replace(path)
     return path
 
