@@ -11,6 +11,7 @@ FOLDER = Path(__file__).parents[1] / "examples"
 
 EXAMPLES = {
     "own_network.py": "pooled features: (2, 64)",
+    "sparse_voxels.py": "voxel features: (2, 128)",
     "own_folder.py": "svm-cv pretrained: ",
     "embed_arrays.py": "embedded: (20, 64)",
     "own_protocol.py": "nearest-mean pretrained: ",

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from pointssl.backbones import BACKBONES, Backbone, DGCNNConfig, PointNetConfig, build_backbone
+from pointssl.backbones import BACKBONES, Backbone, DGCNNConfig, PointNet2Config, PointNetConfig, build_backbone
 
 VARIANTS: dict[str, Any] = {
     "pointnet_transforms": PointNetConfig(transforms=True, activate_pooled=True),
     "dgcnn_segmentation": DGCNNConfig(form="segmentation"),
+    "pointnet2_msg": PointNet2Config(form="msg", centres=(48, 16)),
     "dgcnn_max_mean": DGCNNConfig(pooling="max_mean", k=15),
 }
 CONFIGS: dict[str, Any] = {name: config() for name, (config, _) in BACKBONES.items()} | VARIANTS
@@ -23,10 +24,15 @@ def network(request: pytest.FixtureRequest) -> Backbone:
     return build_backbone(CONFIGS[request.param])
 
 
+def size(network: Backbone, wanted: int = 64) -> int:
+    """Return how many points the clouds of a test have: as many as wanted, or as the network needs."""
+    return max(wanted, network.min_points)
+
+
 def used(network: Backbone) -> Backbone:
     """Return the network in evaluation mode after a batch of training: its running statistics are not the default."""
     network.train()
-    network(3 * torch.randn(4, 64, 3) + 1)
+    network(3 * torch.randn(4, size(network), 3) + 1)
     return network.eval()
 
 
@@ -39,7 +45,7 @@ def test_list__builds_the_class_it_names(name: str) -> None:
 
 @pytest.mark.parametrize("points", ["fewest", 256])
 def test_forward__widths_are_the_declared_ones(network: Backbone, points: str | int) -> None:
-    n = network.min_points if isinstance(points, str) else points
+    n = network.min_points if isinstance(points, str) else size(network, points)
     features = network(torch.randn(2, n, 3))
     assert features.points.shape == (2, n, network.point_dim)
     assert features.pooled.shape == (2, network.pooled_dim)
@@ -55,7 +61,8 @@ def test_forward__refuses_fewer_points_than_it_needs(network: Backbone) -> None:
 
 @torch.no_grad()
 def test_forward__points_follow_the_order_and_pooled_does_not(network: Backbone) -> None:
-    xyz, order = torch.randn(2, 64, 3), torch.randperm(64)
+    n = size(network)
+    xyz, order = torch.randn(2, n, 3), torch.randperm(n)
     network = used(network)
     straight, mixed = network(xyz), network(xyz[:, order])
     torch.testing.assert_close(mixed.points, straight.points[:, order], rtol=1e-4, atol=1e-4)
@@ -65,7 +72,7 @@ def test_forward__points_follow_the_order_and_pooled_does_not(network: Backbone)
 
 @torch.no_grad()
 def test_eval__is_deterministic(network: Backbone) -> None:
-    xyz = torch.randn(2, 64, 3)
+    xyz = torch.randn(2, size(network), 3)
     network = used(network)
     first, second = network(xyz), network(xyz)
     assert torch.equal(first.points, second.points)
@@ -75,8 +82,8 @@ def test_eval__is_deterministic(network: Backbone) -> None:
 @torch.no_grad()
 def test_eval__clouds_of_a_batch_do_not_influence_each_other(network: Backbone) -> None:
     network = used(network)
-    xyz = torch.randn(2, 64, 3)
-    other = torch.stack([xyz[0], 10 * torch.randn(64, 3)])
+    xyz = torch.randn(2, size(network), 3)
+    other = torch.stack([xyz[0], 10 * torch.randn(size(network), 3)])
     torch.testing.assert_close(network(other).pooled[0], network(xyz).pooled[0], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(network(xyz[:1]).pooled[0], network(xyz).pooled[0], rtol=1e-4, atol=1e-4)
 
@@ -86,14 +93,14 @@ def test_state_dict__carries_the_whole_network(network: Backbone, request: pytes
     config = CONFIGS[request.node.callspec.params["network"]]
     torch.manual_seed(1)
     twin = build_backbone(config).eval()
-    xyz = torch.randn(2, 64, 3)
+    xyz = torch.randn(2, size(network), 3)
     assert not torch.allclose(twin(xyz).pooled, network(xyz).pooled)
     twin.load_state_dict(network.state_dict())
     assert torch.equal(twin(xyz).pooled, network(xyz).pooled)
 
 
 def test_forward__every_parameter_gets_a_gradient(network: Backbone) -> None:
-    features = network(torch.randn(4, max(32, network.min_points), 3))
+    features = network(torch.randn(4, size(network, 32), 3))
     (features.points.square().mean() + features.pooled.square().mean()).backward()
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
 
@@ -107,6 +114,6 @@ def test_forward__holds_nothing_on_a_fixed_device(
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda *_: False)
     network = network.to("meta").train(training)
-    features = network(torch.empty(2, 64, 3, device="meta"))
+    features = network(torch.empty(2, size(network), 3, device="meta"))
     assert features.points.device.type == features.pooled.device.type == "meta"
-    assert features.points.shape == (2, 64, network.point_dim)
+    assert features.points.shape == (2, size(network), network.point_dim)

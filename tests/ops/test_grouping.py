@@ -54,8 +54,9 @@ def test_outermost__by_hand() -> None:
 
 @pytest.mark.usefixtures("_form")
 @pytest.mark.parametrize(("n", "m", "k", "radius"), [(9, 4, 9, 3.0), (300, 20, 16, 2.5), (1100, 7, 90, math.inf)])
-def test_ball__brute_force(n: int, m: int, k: int, radius: float) -> None:
-    xyz, centre = whole(2, n), whole(2, m)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_ball__brute_force(n: int, m: int, k: int, radius: float, dtype: torch.dtype) -> None:
+    xyz, centre = whole(2, n).to(dtype), whole(2, m).to(dtype)
     centre[0, 0] = 100.0  # nothing is near
     away = torch.cdist(centre.double(), xyz.double(), compute_mode="donot_use_mm_for_euclid_dist")
     found = grouping.ball(xyz, centre, k, radius)

@@ -10,12 +10,16 @@ from pointssl.backbones.base import Backbone, BackboneConfig
 from pointssl.backbones.dgcnn import DGCNN, DGCNNConfig
 from pointssl.backbones.edge_pointnet import EdgePointNet, EdgePointNetConfig
 from pointssl.backbones.patch_transformer import PatchTransformer, PatchTransformerConfig
+from pointssl.backbones.pcn import PCN, PCNConfig
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
+from pointssl.backbones.pointnet2 import PointNet2, PointNet2Config
 
 BACKBONES: dict[str, tuple[type[BackboneConfig], Callable[[Any], Backbone]]] = {
     "pointnet": (PointNetConfig, PointNet),
     "dgcnn": (DGCNNConfig, DGCNN),
     "edge-pointnet": (EdgePointNetConfig, EdgePointNet),
+    "pointnet2": (PointNet2Config, PointNet2),
+    "pcn": (PCNConfig, PCN),
     "patch-transformer": (PatchTransformerConfig, PatchTransformer),
 }
 
@@ -31,14 +35,18 @@ def build_backbone(config: BackboneConfig) -> Backbone:
 __all__ = [
     "BACKBONES",
     "DGCNN",
+    "PCN",
     "Backbone",
     "BackboneConfig",
     "DGCNNConfig",
     "EdgePointNet",
     "EdgePointNetConfig",
+    "PCNConfig",
     "PatchTransformer",
     "PatchTransformerConfig",
     "PointNet",
+    "PointNet2",
+    "PointNet2Config",
     "PointNetConfig",
     "build_backbone",
 ]

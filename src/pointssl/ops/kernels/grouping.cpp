@@ -13,7 +13,7 @@ namespace {
 // Farthest point sampling
 
 constexpr int64_t FLAT = 4096;  // up to this many points one bucket is faster than many
-constexpr int64_t LEAF = 128;   // most points of a bucket of a larger cloud
+constexpr int64_t LEAF = 512;   // most points of a bucket of a larger cloud
 
 struct Bucket {
     int64_t first, vectors;

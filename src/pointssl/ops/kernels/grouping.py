@@ -56,7 +56,8 @@ def ball_plain(
     parts = []
     for some in centre.split(max(1, ROOM // (len(xyz) * xyz.shape[1])), dim=1):
         away = (some[:, :, None] - xyz[:, None]).square().sum(dim=-1)  # (b, some, n)
-        index = neighbors.smallest_plain(away, k)
+        exact = away.dtype == torch.float64  # whose bits the selection cannot pack
+        index = away.sort(dim=-1, stable=True).indices[..., :k] if exact else neighbors.smallest_plain(away.float(), k)
         parts.append(torch.where(away.gather(2, index) > radius**2, index[..., :1], index))
     return torch.cat(parts, dim=1)
 
