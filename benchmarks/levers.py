@@ -62,7 +62,7 @@ class Recipe(NamedTuple):
 
 
 BASE = AugmentConfig(axis_scale=(2 / 3, 3 / 2), rotation="up", recentre=True, jitter=0.01, dropout=0.5, crop=0.3)
-POINTNET, EDGES = PointNetConfig(), EdgePointNetConfig()
+POINTNET, EDGES = PointNetConfig(), EdgePointNetConfig(edges=(32, 32), hidden=128)
 
 
 def contrast(change: AugmentConfig = BASE, backbone: BackboneConfig = POINTNET, **rest: Any) -> Recipe:
@@ -97,9 +97,12 @@ RECIPES: dict[str, Recipe] = {
     "edge-pointnet-still": contrast(STILL, backbone=EDGES),
     "edge-pointnet-mild": contrast(MILD, backbone=EDGES),
     "edge-pointnet-wide": contrast(backbone=EdgePointNetConfig(edges=(64, 64, 128), hidden=256)),
-    "edge-pointnet-4-octaves": contrast(backbone=EdgePointNetConfig(octaves=4)),
-    "edge-pointnet-no-octaves": contrast(backbone=EdgePointNetConfig(octaves=0)),
-    "edge-pointnet-k-32": contrast(backbone=EdgePointNetConfig(k=32)),
+    "edge-pointnet-hidden-256": contrast(backbone=EdgePointNetConfig(edges=(32, 32))),
+    "edge-pointnet-64-64": contrast(backbone=EdgePointNetConfig()),
+    "edge-pointnet-3-edges": contrast(backbone=replace(EDGES, edges=(32, 32, 64))),
+    "edge-pointnet-4-octaves": contrast(backbone=replace(EDGES, octaves=4)),
+    "edge-pointnet-no-octaves": contrast(backbone=replace(EDGES, octaves=0)),
+    "edge-pointnet-k-32": contrast(backbone=replace(EDGES, k=32)),
     "edge-pointnet-512-points": contrast(backbone=EDGES, points=512),
     "edge-pointnet-temperature-0.2": contrast(backbone=EDGES, temperature=0.2),
     "edge-pointnet-batch-256": contrast(backbone=EDGES, batch=256, lr=2e-3),

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
@@ -33,7 +33,10 @@ from pointssl.backbones import (
     build_backbone,
 )
 from pointssl.backbones.image import ResNetConfig
+from pointssl.data.arrays import ArrayDataset
 from pointssl.data.augment import AugmentConfig
+from pointssl.data.cloud import Dataset
+from pointssl.data.mixture import Mixture
 from pointssl.data.open import open_dataset
 from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import open_splits
@@ -46,10 +49,18 @@ from pointssl.evaluation.protocols import Protocol, on_features
 from pointssl.evaluation.record import Evaluation
 from pointssl.evaluation.suite import measure
 from pointssl.files import write_json
-from pointssl.methods import ContrastConfig, CrossPointConfig, MethodConfig, MMPointConfig, ParAEConfig
+from pointssl.methods import (
+    ClassifyConfig,
+    ContrastConfig,
+    CrossPointConfig,
+    MethodConfig,
+    MMPointConfig,
+    ParAEConfig,
+)
 from pointssl.ops.whitening import fit_whitening
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.runs.run import load
+from pointssl.train.classifier import train_classifier
 from pointssl.train.pretrain import pretrain
 from worth_results import TESTS, Cell, Data, Method, Network, gather
 
@@ -62,6 +73,7 @@ METHODS: dict[Method, MethodConfig] = {
     "mm-point": MMPointConfig(views=4, image=IMAGE, augment=CHANGES),
     "crosspoint": CrossPointConfig(image=IMAGE, augment=CHANGES),
     "parae": ParAEConfig(head=(128,)),
+    "supervised": ClassifyConfig(hidden=(256,)),
 }
 BACKBONES: dict[Network, BackboneConfig] = {
     "pointnet": PointNetConfig(),
@@ -70,10 +82,22 @@ BACKBONES: dict[Network, BackboneConfig] = {
 }
 SOURCES: dict[Data, str] = {
     "generated": "generated:unions",
-    "real": "mix:{data}/psb-shrec12=1975,{data}/kicad-parts=1907,{data}/ldraw-parts=1598",
-    "both": "mix:generated:unions=5480,{data}/psb-shrec12=1975,{data}/kicad-parts=1907,{data}/ldraw-parts=1598",
+    "families": "synthetic:30000",
+    "fractals": "generated:fractals:n=30000",
 }
-"""`real` are the training splits of three of the test sets, without labels; of a mixture only these splits are read."""
+"""What comes from a formula; the last two with its classes, 24 and 100, of which two thirds are trained on."""
+
+
+def clouds(data: Data | Literal["nothing"]) -> str | Dataset:
+    """Return what is pre-trained on: `real` is all of three sets but their test clouds, without labels."""
+    if data in SOURCES:
+        return SOURCES[data]
+    stored = []
+    for name, test in {"psb-shrec12": 1, "kicad-parts": 1, "ldraw-parts": 1}.items():
+        with np.load(Path(os.environ["POINTSSL_DATA"]) / name / "clouds.npz") as file:
+            stored.append(file["points"][file["split"] != test])
+    real = ArrayDataset(np.concatenate(stored), name="psb-shrec12, kicad-parts, ldraw-parts", scale=1 / 1024)
+    return real if data == "real" else Mixture([(open_dataset("generated:unions"), 1), (real, 1)], name="both")
 
 
 def nearest_whitened(train: Table, labels: Labels, test: Table, _: int) -> Fitted:
@@ -113,6 +137,8 @@ class Options:
     """Clouds per step."""
     probes: tuple[str, ...] = PROBES
     """Protocols, in this order."""
+    precision: Literal["float32", "bf16", "auto"] = "auto"
+    """Of pre-training; the probes are in float32."""
     gather: bool = False
     """Only gather what is there."""
 
@@ -173,8 +199,11 @@ def pretrained(cell: Cell, options: Options) -> Backbone:
     if cell.method == "untrained":
         torch.manual_seed(cell.seed)
         return build_backbone(BACKBONES[cell.network])
-    run = cell.folder / "run"
-    pretrain(settings(cell, options), run, resume=(run / "config.json").is_file())
+    run, config = cell.folder / "run", settings(cell, options)
+    if cell.method == "supervised":
+        train_classifier(config, run, resume=(run / "config.json").is_file())
+    else:
+        pretrain(config, run, data=clouds(cell.data), resume=(run / "config.json").is_file())
     return load(run)
 
 
@@ -182,15 +211,21 @@ def settings(cell: Cell, options: Options) -> PretrainConfig:
     """Return the settings of a cell's run; all that is not the method's is the same for all."""
     assert cell.method != "untrained"
     assert cell.data != "nothing"
-    split = "all" if cell.data == "generated" else "train"
-    source = SOURCES[cell.data].format(data=os.environ.get("POINTSSL_DATA", "data"))
+    changes = CHANGES if cell.method == "supervised" else AugmentConfig()  # a contrast changes its copies itself
     return PretrainConfig(
         method=METHODS[cell.method],
         backbone=BACKBONES[cell.network],
-        data=DataConfig(source=source, split=split, reading=ReadConfig(points=cell.points), batch_size=options.batch),
+        data=DataConfig(
+            source=SOURCES.get(cell.data),
+            split="train" if cell.method == "supervised" else "all",
+            reading=ReadConfig(points=cell.points),
+            batch_size=options.batch,
+            augment=changes,
+        ),
         optim=OptimConfig(kind="adam", lr=1e-3, schedule="cosine", warmup_steps=100, weight_decay=1e-6),
         clouds_seen=cell.clouds,
-        checkpoint_every=100,
+        checkpoint_every=500,
+        precision=options.precision,
         seed=cell.seed,
     )
 

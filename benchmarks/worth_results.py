@@ -17,8 +17,8 @@ from pointssl.runs.layout import read_json
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 RUNS = Path("runs/worth")
-Method = Literal["untrained", "contrast", "mm-point", "crosspoint", "parae"]
-Data = Literal["generated", "real", "both"]
+Method = Literal["untrained", "contrast", "mm-point", "crosspoint", "parae", "supervised"]
+Data = Literal["generated", "real", "both", "families", "fractals"]
 Network = Literal["pointnet", "edge-pointnet", "dgcnn"]
 
 TESTS = {"psb-shrec12": "test", "kicad-parts": "val", "ldraw-parts": "val", "bimnet10": "test"}

@@ -34,11 +34,11 @@ class EdgePointNetConfig(BackboneConfig):
     density: int = 256
     """Points per cloud whose k nearest are taken; of clouds of twice as many every second one of the 2 k nearest, so
     that neighbourhoods keep their size."""
-    edges: tuple[int, ...] = (32, 32)
+    edges: tuple[int, ...] = (64, 64)
     """Widths of the edge convolutions."""
     octaves: int = 2
     """Sines and cosines of the coordinates at wavelengths of 2, 1, ... radii."""
-    hidden: int = 128
+    hidden: int = 256
     """Width of the layer before the pooled one."""
     pooled_dim: int = 1024
     """Width of the layer whose max is taken; the means come on top."""
