@@ -14,6 +14,7 @@ from pointssl.data.batches import stack
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.methods import METHODS, PretextMethod, build_method
 from pointssl.methods.pictures import PictureConfig
+from pointssl.ops.batch_rng import Draws
 from pointssl.types import CloudBatch, StepOutput
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -137,3 +138,21 @@ def test_house__source_test_page_and_recipe_exist(name: str) -> None:
 
 def test_house__every_page_has_its_method() -> None:
     assert {page.stem for page in (ROOT / "docs" / "methods").glob("*.md")} == set(METHODS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_pages__a_method_says_what_is_shown_of_it(name: str, shapes: Tensor) -> None:
+    method = fresh(name).eval()
+    logged = method(CloudBatch(xyz=shapes), torch.Generator().manual_seed(0)).logs
+    assert {figure.key for figure in method.figures} <= logged.keys()
+    found = method.explain(shapes[:1])
+    assert len(found.features) == shapes.shape[1]
+    assert (found.assignment is None) == (found.mixture is None)
+    draws = Draws(torch.Generator().manual_seed(0), 2)
+    if not method.views:
+        with pytest.raises(NotImplementedError, match="works with clouds alone"):
+            method.see_views(CloudBatch(xyz=shapes[:2]), draws)
+    else:
+        seen = method.see_views(CloudBatch(xyz=shapes[:2]), draws)
+        assert seen.given.shape == seen.changed.shape == (2, method.views, *seen.given.shape[2:])
+        assert [len(row) for row in seen.captions] == [method.views] * 2

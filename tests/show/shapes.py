@@ -1,10 +1,13 @@
 """Small shapes for the tests of pictures and pages: made in milliseconds, with everything that a real one has."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
 from pointssl.backbones import PointNet, PointNetConfig
 from pointssl.methods import ParAE, ParAEConfig
+from pointssl.methods.base import explained_by
 from pointssl.show.run.explain import explain
 from pointssl.show.scene import ShapeView
 
@@ -18,7 +21,7 @@ def tiny_method(components: int = 6) -> ParAE:
     )
     with torch.no_grad():
         method.head.scores.weight.mul_(30)
-    return method
+    return method.eval()
 
 
 def tiny_cloud(points: int = 200, seed: int = 0) -> np.ndarray:
@@ -32,4 +35,5 @@ def tiny_cloud(points: int = 200, seed: int = 0) -> np.ndarray:
 def tiny_view(name: str = "box & plate", *, points: int = 200, seed: int = 0, mixture: bool = True) -> ShapeView:
     """Return what a tiny network sees in a tiny cloud."""
     method = tiny_method()
-    return explain(method if mixture else method.backbone, tiny_cloud(points, seed), name, resolution=24)
+    source = method.explain if mixture else partial(explained_by, method.backbone)
+    return explain(source, tiny_cloud(points, seed), name, resolution=24)

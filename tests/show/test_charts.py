@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pointssl.methods import ParAE
 from pointssl.ops.stats import Estimate
 from pointssl.show.run import curves, maps, scores
 from pointssl.show.run.scores import Comparison
@@ -29,7 +30,7 @@ def test_curves_picture__draws_what_was_logged_and_the_likelihood_once() -> None
         {"step": step, "loss": 1.0 / (step + 1), "nll": 1.0 / (step + 1)} for step in range(30)
     ]
     lines += [{"step": 30, "loss": None, "nll": None, "effective_rank": 5.0}]
-    picture = curves.curves_picture(lines)
+    picture = curves.curves_picture(lines, ParAE.figures)
     assert picture is not None
     assert "Negative log likelihood" in picture.svg
     assert ">Loss<" not in picture.svg

@@ -1,8 +1,11 @@
 """What is shown of a shape is what the method computes."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
+from pointssl.methods.base import explained_by
 from pointssl.ops import mixture as gaussians
 from pointssl.show.run.explain import explain
 from pointssl.show.scene import INSIDE
@@ -11,7 +14,7 @@ from tests.show.shapes import tiny_cloud, tiny_method
 
 def test_explain__agrees_with_the_method() -> None:
     method, cloud = tiny_method(), tiny_cloud()
-    view = explain(method, cloud, "box", resolution=24)
+    view = explain(method.explain, cloud, "box", resolution=24)
     with torch.no_grad():
         xyz = torch.from_numpy(cloud)[None]
         logits, fitted = method.partition_logits(xyz), method.fit(xyz)
@@ -26,7 +29,7 @@ def test_explain__agrees_with_the_method() -> None:
 
 def test_explain__any_backbone_has_point_features_alone() -> None:
     method, cloud = tiny_method(), tiny_cloud()
-    view = explain(method.backbone, cloud, "box")
+    view = explain(partial(explained_by, method.backbone), cloud, "box")
     assert view.mixture is None
     with torch.no_grad():
         expected = method.backbone(torch.from_numpy(cloud)[None]).points[0].numpy()
@@ -34,7 +37,7 @@ def test_explain__any_backbone_has_point_features_alone() -> None:
 
 
 def test_drawn__leaves_out_components_without_points() -> None:
-    view = explain(tiny_method(), tiny_cloud(), "box", resolution=24).mixture
+    view = explain(tiny_method().explain, tiny_cloud(), "box", resolution=24).mixture
     assert view is not None
     np.testing.assert_array_equal(view.drawn(), np.flatnonzero(view.weight >= 1e-3))
     np.testing.assert_array_equal(view.drawn(least=2.0), [])

@@ -1,6 +1,7 @@
 """The report of a tiny run: whole with and without an evaluation, and honest about what is not there."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pointssl.data.cloud import Labels
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.evaluation import record
 from pointssl.evaluation.record import Conditions, Evaluation, Predicted, Skipped
+from pointssl.methods.base import explained_by
 from pointssl.runs.run import Run, load
 from pointssl.runs.weights import digest
 from pointssl.show.page import panels
@@ -141,7 +143,10 @@ class _Unlabelled(ToyClouds):
 
 
 def test_look__unlabelled_clouds_go_by_their_number(run: Path) -> None:
-    names = [one.name for one in look(load(run), _Unlabelled(clouds=4), tiny_config().data.reading, 9, 0)]
+    names = [
+        one.name
+        for one in look(partial(explained_by, load(run)), _Unlabelled(clouds=4), tiny_config().data.reading, 9, 0)
+    ]
     assert sorted(names) == ["cloud 0", "cloud 1", "cloud 2", "cloud 3"]
 
 
@@ -156,4 +161,4 @@ def test_compare_maps__of_few_unlabelled_clouds(run: Path) -> None:
 
 def test_look__no_clouds(run: Path) -> None:
     with pytest.raises(DataError, match="holds no clouds"):
-        look(load(run), ToyClouds(clouds=0), tiny_config().data.reading, 3, 0)
+        look(partial(explained_by, load(run)), ToyClouds(clouds=0), tiny_config().data.reading, 3, 0)

@@ -4,17 +4,15 @@
 line below and a recipe; the contract tests fail until all five exist.
 """
 
-from collections.abc import Callable
-
 from pointssl.backbones.base import Backbone
-from pointssl.methods.base import MethodConfig, PretextMethod
+from pointssl.methods.base import Figure, MethodConfig, PretextMethod
 from pointssl.methods.classify import Classify, ClassifyConfig
 from pointssl.methods.contrast import Contrast, ContrastConfig
 from pointssl.methods.crosspoint import CrossPoint, CrossPointConfig
 from pointssl.methods.mm_point import MMPoint, MMPointConfig
 from pointssl.methods.parae import ParAE, ParAEConfig
 
-Methods = dict[str, tuple[type[MethodConfig], Callable[..., PretextMethod]]]
+Methods = dict[str, tuple[type[MethodConfig], type[PretextMethod]]]
 
 METHODS: Methods = {
     "parae": (ParAEConfig, ParAE),
@@ -34,6 +32,11 @@ def build_method(config: MethodConfig, backbone: Backbone) -> PretextMethod:
     raise ValueError(f"config must be settings of one of {sorted(METHODS)}, got {type(config).__name__}")
 
 
+def figures_of(config: object) -> tuple[Figure, ...]:
+    """Return the logged figures of the method that `config` describes; none of settings that belong to no method."""
+    return next((method.figures for kind, method in (METHODS | SUPERVISED).values() if type(config) is kind), ())
+
+
 __all__ = [
     "METHODS",
     "SUPERVISED",
@@ -50,4 +53,5 @@ __all__ = [
     "ParAEConfig",
     "PretextMethod",
     "build_method",
+    "figures_of",
 ]

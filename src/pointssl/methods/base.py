@@ -1,12 +1,21 @@
-"""The contract of every pretext task: a batch of unlabelled clouds in, a loss out."""
+"""The contract of every pretext task: a batch of unlabelled clouds in, a loss out.
+
+A method also owns what pages show of it: which of its logged figures are worth a curve, what it makes of one shape, and
+the views that it contrasts. Whatever draws asks for these three and never which method it has.
+"""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from pointssl.backbones.base import Backbone
 from pointssl.data.views.augment import Kind
+from pointssl.ops.batch_rng import Draws
+from pointssl.ops.mixture import Mixture
 from pointssl.types import CloudBatch, StepOutput
 
 
@@ -14,6 +23,39 @@ class MethodConfig:
     """Base of the settings of every method, each a frozen dataclass."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One logged figure that is worth a curve."""
+
+    key: str
+    title: str
+    unit: str
+    logarithmic: bool = False
+    """Drawn on a logarithmic axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a method makes of one shape."""
+
+    features: Float[Tensor, "n d"]
+    """What a point is compared with others by."""
+    assignment: Float[Tensor, "n j"] | None = None
+    """Share of each point in each part, where the method divides shapes into parts."""
+    mixture: Mixture | None = None
+    """One Gaussian per part, of a batch of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenViews:
+    """The views of some clouds as they are given, and as the image encoder gets to see them, in [0, 1]."""
+
+    given: Float[Tensor, "b v c h w"]
+    changed: Float[Tensor, "b v c h w"]
+    captions: list[list[str]]
+    """Of every view of every cloud."""
 
 
 class PretextMethod(nn.Module, ABC):
@@ -24,6 +66,8 @@ class PretextMethod(nn.Module, ABC):
     """Rendered views of every cloud that a step works with; 0 for methods of clouds alone."""
     view_kind: Kind | None = None
     """What those views show; None for methods of clouds alone."""
+    figures: ClassVar[tuple[Figure, ...]] = ()
+    """Curves of the run page, beside the loss and the spread of the features."""
 
     @abstractmethod
     def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:
@@ -32,5 +76,18 @@ class PretextMethod(nn.Module, ABC):
         `generator` drives every random choice of the method; methods without randomness ignore it.
         """
 
+    def explain(self, xyz: Float[Tensor, "1 n 3"]) -> Explanation:
+        """Return what the method makes of one shape; the backbone's point features where it has no more to say."""
+        return explained_by(self.backbone, xyz)
+
+    def see_views(self, batch: CloudBatch, draws: Draws) -> SeenViews:
+        """Return the views that a step would work with; only of methods with `views`."""
+        raise NotImplementedError(f"{type(self).__name__} works with clouds alone")
+
     def after_step(self, progress: float) -> None:
         """Update what follows the weights (EMA teachers, ramps); `progress` runs from 0 to 1 over training."""
+
+
+def explained_by(backbone: Backbone, xyz: Float[Tensor, "1 n 3"]) -> Explanation:
+    """Return what an encoder alone says of the points of one shape."""
+    return Explanation(features=backbone(xyz).points[0])

@@ -16,7 +16,7 @@ from pointssl.backbones.image import ImageEncoder, ResNet, ResNetConfig
 from pointssl.backbones.layers import mlp
 from pointssl.data.augment import AugmentConfig, augment
 from pointssl.data.views.augment import ATOMS, augment_views, standardise
-from pointssl.methods.base import MethodConfig, PretextMethod
+from pointssl.methods.base import MethodConfig, PretextMethod, SeenViews
 from pointssl.methods.pictures import PictureConfig, pictures
 from pointssl.ops import contrastive
 from pointssl.ops.batch_rng import Draws
@@ -91,6 +91,11 @@ class CrossPoint(PretextMethod):
         always = torch.ones(views.shape[:2], device=views.device)
         on = {change: always.bool() for change in CHANGES if change in ATOMS[kind]}
         return augment_views(views, on, always, kind, draws)
+
+    def see_views(self, batch: CloudBatch, draws: Draws) -> SeenViews:
+        """Return the view before and after its changes."""
+        given = pictures(batch, 1, self.config.pictures, draws)
+        return SeenViews(given=given, changed=self.change(given, draws), captions=[["view 1"]] * len(given))
 
     def _see(self, batch: CloudBatch, draws: Draws) -> Tensor:
         """Return the projected view of every cloud."""

@@ -17,7 +17,7 @@ from pointssl.backbones.image import ImageEncoder, ResNet, ResNetConfig
 from pointssl.backbones.layers import mlp
 from pointssl.data.augment import AugmentConfig, augment
 from pointssl.data.views.augment import augment_views, level_atoms, standardise
-from pointssl.methods.base import MethodConfig, PretextMethod
+from pointssl.methods.base import MethodConfig, PretextMethod, SeenViews
 from pointssl.methods.pictures import PictureConfig, pictures
 from pointssl.ops import contrastive
 from pointssl.ops.batch_rng import Draws
@@ -111,6 +111,13 @@ class MMPoint(PretextMethod):
             loss = loss + config.inter * inter
             logs |= {"inter": inter.detach(), **bounds}
         return StepOutput(loss=loss, logs=logs)
+
+    def see_views(self, batch: CloudBatch, draws: Draws) -> SeenViews:
+        """Return the views before and after their changes, each with its level."""
+        given = pictures(batch, self.config.views, self.config.pictures, draws)
+        changed, level = self.change(given, draws)
+        told = [[f"view {v + 1}, level {one}" for v, one in enumerate(row)] for row in level.tolist()]
+        return SeenViews(given=given, changed=changed, captions=told)
 
     def _against_views(
         self, batch: CloudBatch, pooled: Float[Tensor, "c e"], draws: Draws

@@ -6,7 +6,7 @@ Generative Models", CVPR 2021. The paper gives neither a floor on the covariance
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.heads import PointHead
-from pointssl.methods.base import MethodConfig, PretextMethod
+from pointssl.methods.base import Explanation, Figure, MethodConfig, PretextMethod
 from pointssl.ops import mixture
 from pointssl.types import CloudBatch, StepOutput
 
@@ -49,6 +49,13 @@ class ParAEConfig(MethodConfig):
 class ParAE(PretextMethod):
     """Predicts the soft partition; the loss is the mean negative log likelihood per point, in nats."""
 
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure("nll", "Negative log likelihood", "nats per point"),
+        Figure("effective_components", "Components in use", "components"),
+        Figure("mean_max_assignment", "Assignment confidence", "largest share, mean"),
+        Figure("smallest_variance", "Smallest variance of a component", "squared radii", logarithmic=True),
+    )
+
     def __init__(self, backbone: Backbone, config: ParAEConfig) -> None:
         super().__init__()
         self.backbone = backbone
@@ -63,6 +70,20 @@ class ParAE(PretextMethod):
     def fit(self, xyz: Float[Tensor, "b n 3"]) -> mixture.Mixture:
         """Return the mixture that the network sees in each cloud."""
         return self.fit_assignment(xyz, self.partition_logits(xyz).float().softmax(dim=-1))
+
+    def explain(self, xyz: Float[Tensor, "1 n 3"]) -> Explanation:
+        """Return the partition and its mixture; the features are those that enter the last layer of the head.
+
+        There a point knows of its whole shape.
+        """
+        seen: list[Tensor] = []
+        hook = self.head.scores.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+        try:
+            assignment = self.partition_logits(xyz).float().softmax(dim=-1)
+        finally:
+            hook.remove()
+        fitted = self.fit_assignment(xyz, assignment)
+        return Explanation(features=seen[0][0], assignment=assignment[0], mixture=fitted)
 
     def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:  # noqa: ARG002
         """Score one batch; there is no randomness in the method."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pointssl.formatting import percent
+from pointssl.methods.base import Figure
 from pointssl.show.page import page, pictures, viewer
 from pointssl.show.page.page import Panel
 from pointssl.show.run import curves, maps
@@ -122,9 +123,9 @@ def feature_maps(found: Maps) -> Panel:
     )
 
 
-def training(lines: curves.Lines) -> Panel:
-    """Show the curves, or say that nothing was logged."""
-    picture = curves.curves_picture(lines)
+def training(lines: curves.Lines, figures: Sequence[Figure] = ()) -> Panel:
+    """Show the curves, a method's own figures among them, or say that nothing was logged."""
+    picture = curves.curves_picture(lines, figures)
     if picture is None:
         return Panel(
             title="Training", html=page.missing("metrics.jsonl holds fewer than two steps; there is no curve.")

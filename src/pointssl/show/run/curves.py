@@ -1,38 +1,28 @@
 """Training curves from the lines that a run has logged."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from pointssl.methods.base import Figure
 from pointssl.show.page import style
 
 Lines = Sequence[Mapping[str, float | int | None]]
 """What `metrics.jsonl` holds: one mapping per logged step; a figure that was not finite is None."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One logged figure that is worth a picture."""
-
-    key: str
-    title: str
-    unit: str
-
-
-FIGURES = (
-    Figure("loss", "Loss", "see the method's page"),
-    Figure("nll", "Negative log likelihood", "nats per point"),
-    Figure("effective_components", "Components in use", "components"),
-    Figure("effective_rank", "Effective rank of pooled features", "directions"),
-    Figure("mean_max_assignment", "Assignment confidence", "largest share, mean"),
-    Figure("smallest_variance", "Smallest variance of a component", "squared radii"),
-)
+LOSS = Figure("loss", "Loss", "see the method's page")
+RANK = Figure("effective_rank", "Effective rank of pooled features", "directions")
+"""What the engine logs of every run; the rest belongs to the methods."""
 
 
 @style.drawing()
-def curves_picture(lines: Lines, figures: Sequence[Figure] = FIGURES) -> style.Picture | None:
-    """Draw each of `figures` that was logged at least twice, two in a row; None where there is nothing to draw."""
+def curves_picture(lines: Lines, figures: Sequence[Figure] = ()) -> style.Picture | None:
+    """Draw each of a method's figures that was logged at least twice, two in a row; None where there are none.
+
+    The loss comes first and the spread of the features last.
+    """
+    figures = (LOSS, *figures, RANK)
     found = [(one, *series(lines, one.key)) for one in figures]
     found = [(one, step, value) for one, step, value in found if len(step) > 1]
     # A loss that is the likelihood itself is drawn once, under the name with a unit.
@@ -50,7 +40,7 @@ def curves_picture(lines: Lines, figures: Sequence[Figure] = FIGURES) -> style.P
         one.set_ylabel(kind.unit)
         one.set_xlabel("step")
         one.margins(x=0.01)
-        if kind.key == "smallest_variance" and value.min() > 0:
+        if kind.logarithmic and value.min() > 0:
             one.set_yscale("log")
     for spare in axes[len(found) :]:
         spare.set_axis_off()

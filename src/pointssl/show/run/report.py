@@ -1,6 +1,7 @@
 """One page about one run: what it is worth, what it learned, how it was made. It opens from disk, anywhere."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,17 @@ from pointssl.data.open import Data, open_dataset, splits_of
 from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import first_clouds
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.methods import PretextMethod
+from pointssl.methods import PretextMethod, figures_of
+from pointssl.methods.base import explained_by
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.run import Run
 from pointssl.runs.weights import digest
 from pointssl.show.page import page, panels
 from pointssl.show.run.evaluations import read_comparisons
-from pointssl.show.run.explain import explain
+from pointssl.show.run.explain import Explainer, explain
 from pointssl.show.run.maps import Maps, make_maps
 from pointssl.show.run.scores import headline
-from pointssl.show.run.seen_views import Contrasted, seen_strips
+from pointssl.show.run.seen_views import seen_strips
 from pointssl.show.scene import ShapeView
 from pointssl.train.checks import pictures_for
 
@@ -81,7 +83,7 @@ def write_report(
     parts = [
         panels.worth(scores, notes, f"pointssl evaluate {run} --data {config.data.source or 'PATH'}"),
         *seen,
-        panels.training(opened.metrics()),
+        panels.training(opened.metrics(), figures_of(config.method) if method is None else method.figures),
         *([] if shared is None else [shared]),
         panels.record(run, kept, to_json(config)),
     ]
@@ -102,13 +104,14 @@ def _see(run: Run, encoder: Backbone, data: Dataset, shapes: int, seed: int, up:
     """Return the panels that need clouds."""
     batches = -(-min(len(data), MAP_CLOUDS) // _BATCH)
     with progress.bar("report", min(shapes, len(data)) + 2 * batches + 3) as line:
-        method = _explainer(run, encoder)
-        views = look(method, data, run.reading, shapes, seed, line.advance)
+        method = _whole(run)
+        source = partial(explained_by, encoder) if method is None else method.explain
+        views = look(source, data, run.reading, shapes, seed, line.advance)
         picked = np.random.default_rng(seed).integers([len(one.points) for one in views]).tolist()
         made = [panels.shapes(views, up)]
         line.advance(note="pictures")
         made += panels.stills(views, picked, up)
-        if isinstance(method, Contrasted):
+        if method is not None and method.views:
             made.append(_contrasted(run, method, data, seed))
         line.advance(note="maps")
         made.append(panels.feature_maps(compare_maps(run, encoder, data, seed, line.advance)))
@@ -116,7 +119,7 @@ def _see(run: Run, encoder: Backbone, data: Dataset, shapes: int, seed: int, up:
     return made
 
 
-def _contrasted(run: Run, method: Contrasted, data: Dataset, seed: int) -> page.Panel:
+def _contrasted(run: Run, method: PretextMethod, data: Dataset, seed: int) -> page.Panel:
     """Return the panel of the views that clouds are contrasted with, or why they cannot be shown."""
     chosen = choose(data.labels, len(data), 3, seed)
     try:
@@ -163,7 +166,7 @@ def choose(labels: Int[np.ndarray, " m"] | None, clouds: int, count: int, seed: 
 
 
 def look(
-    source: PretextMethod | Backbone,
+    source: Explainer,
     data: Dataset,
     reading: ReadConfig,
     count: int,
@@ -215,12 +218,12 @@ def _pooled(
     return np.concatenate(rows)
 
 
-def _explainer(run: Run, encoder: Backbone) -> PretextMethod | Backbone:
-    """Return the whole method, or the encoder alone where the run keeps no more."""
+def _whole(run: Run) -> PretextMethod | None:
+    """Return the whole method, or None where the run keeps the encoder alone."""
     try:
         return run.method()
     except RunError:
-        return encoder
+        return None
 
 
 def _name(data: Dataset, index: int) -> str:

@@ -11,17 +11,14 @@ from torch import Tensor
 from pointssl.data.batches import Pictures
 from pointssl.data.cloud import Dataset
 from pointssl.data.reading import ReadConfig
-from pointssl.methods import CrossPoint, MMPoint
-from pointssl.methods.pictures import pictures
+from pointssl.methods.base import PretextMethod
 from pointssl.ops.batch_rng import Draws
 from pointssl.show.run.contact_sheet import Strip
-
-Contrasted = MMPoint | CrossPoint
 
 
 @torch.inference_mode()
 def seen_strips(
-    method: Contrasted,
+    method: PretextMethod,
     data: Dataset,
     chosen: Sequence[int],
     names: Sequence[str],
@@ -34,15 +31,13 @@ def seen_strips(
     if stored is not None:
         brought = stored.batch(np.asarray(chosen, dtype=np.int64), seed)
         batch = replace(batch, views=torch.from_numpy(brought))
-    draws = Draws(torch.Generator().manual_seed(seed), len(chosen))
-    given = pictures(batch, method.views, method.config.pictures, draws)
-    if isinstance(method, MMPoint):
-        changed, level = method.change(given, draws)
-        told = [[f"view {v + 1}, level {one}" for v, one in enumerate(row)] for row in level.tolist()]
-    else:
-        changed, told = method.change(given, draws), [["view 1"]] * len(chosen)
+    seen = method.see_views(batch, Draws(torch.Generator().manual_seed(seed), len(chosen)))
     return [
-        Strip(title=name, rows=[("as given", _bytes(given[i])), ("as seen", _bytes(changed[i]))], columns=told[i])
+        Strip(
+            title=name,
+            rows=[("as given", _bytes(seen.given[i])), ("as seen", _bytes(seen.changed[i]))],
+            columns=seen.captions[i],
+        )
         for i, name in enumerate(names)
     ]
 

@@ -1,0 +1,93 @@
+"""What adding something touches is what CONTRIBUTING says: counted here, by who names what.
+
+A method, a backbone, a protocol and a command are each known by their own file and by one list. Whoever else names one
+of them is a place that the next one would have to be added to as well; the few that name one of them for good are told
+here with their reason.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from pointssl.app.cli import COMMANDS
+from pointssl.backbones import BACKBONES
+from pointssl.evaluation.protocols import PROTOCOLS
+from pointssl.methods import METHODS
+
+SOURCE = Path(__file__).parents[2] / "src" / "pointssl"
+DEFAULTS = {"runs/config.py"}
+"""The settings that hold where nothing is said."""
+RECIPES = {"app/recipes.py", "train/recipes.py"}
+NAMED_FOR_GOOD = {
+    "parae": {"app/demo.py", "evaluation/partition.py"},  # the demo shows it; partitions are its alone
+    "mm-point": {"methods/crosspoint.py"},
+    "crosspoint": set(),
+}
+PROTOCOLS_NAMED_FOR_GOOD = {
+    "app/demo.py",  # chooses those that take seconds
+    "study/downstream.py",  # the probe that a study follows along
+    "train/recipes.py",  # the recipe of the same name
+    "app/evaluate_commands.py",  # whose flag names that recipe
+}
+
+
+@cache
+def imported(file: Path) -> frozenset[str]:
+    """Return the names that a module imports from others."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return frozenset(alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names)
+
+
+@cache
+def constants(file: Path) -> frozenset[str]:
+    """Return the strings of a module, docstrings and texts among them, each whole."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return frozenset(
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def places(found: set[Path]) -> set[str]:
+    """Name files by their place in the package."""
+    return {file.relative_to(SOURCE).as_posix() for file in found}
+
+
+def importers(*classes: type) -> set[str]:
+    """Return the modules that import one of some classes."""
+    names = {one.__name__ for one in classes}
+    return places({file for file in SOURCE.rglob("*.py") if names & imported(file)})
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_method__is_named_by_its_list_and_its_recipes_alone(name: str) -> None:
+    allowed = {"methods/__init__.py"} | RECIPES | DEFAULTS | NAMED_FOR_GOOD.get(name, set())
+    assert importers(*METHODS[name]) - allowed == set()
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_backbone__is_named_by_its_list_and_its_recipes_alone(name: str) -> None:
+    assert importers(*BACKBONES[name]) - {"backbones/__init__.py"} - RECIPES - DEFAULTS == set()
+
+
+def test_pages__name_no_method_and_no_backbone() -> None:
+    named = set.union(*(importers(*one) for one in (*METHODS.values(), *BACKBONES.values())))
+    assert {place for place in named if place.startswith("show/")} == set()
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_protocol__is_named_by_one_file_of_the_measuring_layer(name: str) -> None:
+    named = places({file for file in SOURCE.rglob("*.py") if name in constants(file)})
+    assert "evaluation/protocols.py" in named
+    assert {place for place in named if not place.startswith("evaluation/")} - PROTOCOLS_NAMED_FOR_GOOD == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command__is_one_entry_and_one_function(name: str) -> None:
+    module, _, function = COMMANDS[name].where.partition(":")
+    file = SOURCE / "app" / f"{module}.py"
+    defined = [
+        node.name for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)
+    ]
+    assert defined.count(function) == 1
