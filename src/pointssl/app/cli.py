@@ -51,6 +51,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "whiten": Command("commands:whiten", "fit a whitening of features on unlabelled clouds: whiten RUN --data CLOUDS"),
     "models": Command("model_commands:models", "list the encoders that come with the package, or show one's card"),
+    "import": Command(
+        "model_commands:import_weights", "take over a public weight file: import FILE --layout crosspoint --out FOLDER"
+    ),
     "report": Command("commands:report", "write a run's pictures and its page: report RUN"),
     "data": Command("data_commands:run", "look at, check, pack and fetch clouds: data check|pack|get|list|show|views"),
 }

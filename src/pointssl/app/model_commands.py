@@ -1,5 +1,7 @@
 """The command `pointssl models`: the encoders that come with the package, and what is known of each."""
 
+from pathlib import Path
+
 from tyro.conf import Positional
 
 from pointssl.app.tables import two_columns
@@ -35,3 +37,22 @@ def models(name: Positional[str] = "") -> None:
     console.print(two_columns(rows))
     scores = ((f"  {one.data}, {one.protocol}", f"{one.encoder:.1f} against {one.baseline:.1f}") for one in card.scores)
     console.print(two_columns(scores))
+
+
+def import_weights(file: Positional[Path], *, layout: str, out: Path, points: int = 1024) -> None:
+    """Write the encoder of another project's weight file as a folder that every command takes, and report every name.
+
+    Nothing in the file is run: a child process reads tensors alone (torch.load with weights_only) and ends.
+
+    Args:
+        file: the project's .pth, .pt, .t7 or .safetensors file.
+        layout: how the project names its weights: pointnet, dgcnn, occo-pointnet, occo-pcn, occo-dgcnn, crosspoint or
+            point-mae.
+        out: folder to write.
+        points: points per cloud that the encoder is evaluated on.
+    """
+    from pointssl.runs.public_weights import import_public
+
+    report = import_public(file, layout, out, points=points)
+    say(str(report), console)
+    say(f"wrote {out}; go on: pointssl evaluate {out} --data SET", console)
