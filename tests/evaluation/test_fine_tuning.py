@@ -27,7 +27,7 @@ from pointssl.train.observe import Observer
 from pointssl.train.pretrain import pretrain
 from pointssl.train.scores import Scores, read_scores
 from tests.doubles import ToyClouds, tiny_config
-from tests.evaluation.planted import context, placed
+from tests.evaluation.planted import Mean, context, placed
 
 DATA = (ToyClouds(24, classes=2), ToyClouds(16, seed=1))
 RECIPE = PretrainConfig(
@@ -121,6 +121,14 @@ def test_finetune__another_seed_recipe_or_encoder_is_another_run(run: Path, tmp_
     for settings in ({"seeds": (0, 1)}, {"finetune": replace(SHORT, optim=OptimConfig(lr=0.5))}):
         evaluated(run, tmp_path, **({"finetune": SHORT} | settings))
     assert len(list((tmp_path / "runs").iterdir())) == 2 * 2 + 2
+
+
+def test_finetune__of_another_encoder_is_trained_anew(tmp_path: Path) -> None:
+    sets = placed([(20, 0)], "planted/train"), placed([(10, 0)], "planted/test")
+    for weight in (1.0, 2.0, 1.0):
+        world = context(*sets, arms={"pretrained": lambda _, weight=weight: Mean(weight)}, cache=tmp_path)
+        fine_tuning.finetune(world)
+    assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
 def test_finetune__keeps_no_weights_of_its_runs(run: Path, tmp_path: Path) -> None:

@@ -99,6 +99,21 @@ def test_fractions__say_how_many_clouds_were_learned_from(name: str) -> None:
     assert {(s.protocol, len(s.repeats)) for s in scores} == {(f"{name} 10%", 2), (f"{name} 100%", 1)}
 
 
+@pytest.mark.parametrize(
+    "name", [n for n in PROTOCOLS if not n.startswith(("few-shot", "finetune", "fractions-finetune"))]
+)
+def test_protocol__every_arm_is_scored_on_its_own_features(name: str) -> None:
+    # The features of the second arm are those of the first with the other sign: told apart by its own, mistaken by the other's.
+    world = context(
+        placed([(20, 0)], "planted/train"),
+        placed([(10, 0)], "planted/test"),
+        arms={"pretrained": lambda _: Mean(), "untrained": lambda _: Mean(-1.0)},
+        fractions=(1.0,),
+    )
+    scores = [score for score in PROTOCOLS[name].run(world) if isinstance(score, Score)]
+    assert [[r.accuracy for r in score.repeats] for score in scores] == [[1.0], [1.0]]
+
+
 # Clouds of three classes that overlap: every constant of a rule moves some prediction. `scale` is that of the features.
 def _overlapping(each: int, seed: int, scale: float, places: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(seed)

@@ -108,6 +108,11 @@ def test_terms__can_be_left_out() -> None:
     assert torch.equal(across.loss.detach(), across.logs["inter"])
 
 
+def test_terms__are_weighted() -> None:
+    output = build(intra=0.5, inter=2.0)(batch(), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(output.loss.detach(), 0.5 * output.logs["intra"] + 2 * output.logs["inter"])
+
+
 def test_over_views__mean_is_the_sum_divided() -> None:
     data = batch()
     sums, means = (build(intra=0.0, over_views=how)(data, torch.Generator().manual_seed(0)) for how in ("sum", "mean"))

@@ -3,7 +3,9 @@
 Every `tests/mutants/*.json` lists changes of the source as {"file", "old", "new", "tests"}: a fragment that stands
 exactly once in the file, what to put in its place, and the tests that have to fail then.
 
-python -m tests.mutants.run [--only WORD] [--jobs 2]     # writes results/mutants.json
+python -m tests.mutants.run [--only WORD] [--jobs 2] [--fresh]     # writes results/mutants.json
+
+Mutants that were killed before are not tried again, unless their change or their tests are others now; `--fresh` tries all.
 """
 
 import argparse
@@ -67,13 +69,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="only mutants whose file or fragment holds this word")
     parser.add_argument("--jobs", type=int, default=2, help="how many at once")
+    parser.add_argument("--fresh", action="store_true", help="try those again that were killed before")
     given = parser.parse_args()
     chosen = [one for one in read_mutants() if given.only in one["file"] + one["old"] + one["list"]]
     for one in chosen:
         planted(one)  # a list that has gone stale is told before the first hour
-    done: list[Mutant] = []
+    before = {} if given.fresh else killed_before()
+    done: list[Mutant] = [{**one, **before[name(one)]} for one in chosen if name(one) in before]
+    left = [one for one in chosen if name(one) not in before]
     with ThreadPoolExecutor(given.jobs) as pool:
-        for result in pool.map(try_out, chosen):
+        for result in pool.map(try_out, left):
             done.append(result)
             print(f"{len(done)}/{len(chosen)} {result['outcome'][:9]} {result['file']}: {result['new']!r}", flush=True)
             if not given.only:  # kept as it grows: a stop loses nothing
@@ -81,9 +86,22 @@ def main() -> None:
     print(f"{sum(one['outcome'] == 'killed' for one in done)} of {len(done)} killed")
 
 
+def name(mutant: Mutant) -> tuple[str, ...]:
+    """Return what makes a mutant the same one: its change and its tests."""
+    return (mutant["file"], mutant["old"], mutant["new"], *mutant["tests"])
+
+
+def killed_before() -> dict[tuple[str, ...], dict[str, Any]]:
+    """Return the outcomes that stand in the results, of mutants that were killed."""
+    file = ROOT / "results" / "mutants.json"
+    rows = json.loads(file.read_text(encoding="utf-8"))["rows"] if file.is_file() else []
+    keys = ("outcome", "seconds")
+    return {name(row): {key: row[key] for key in keys} for row in rows if row["outcome"] == "killed" and "tests" in row}
+
+
 def summary(done: list[Mutant], listed: int) -> dict[str, Any]:
     """Return what was tried so far, of how many that are listed, and how many were killed."""
-    keys = ("list", "file", "old", "new", "outcome", "seconds")
+    keys = ("list", "file", "old", "new", "tests", "outcome", "seconds")
     killed = sum(one["outcome"] == "killed" for one in done)
     rows = [{key: one[key] for key in keys} for one in done]
     return {
