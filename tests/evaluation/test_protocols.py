@@ -103,7 +103,7 @@ def test_fractions__say_how_many_clouds_were_learned_from(name: str) -> None:
     "name", [n for n in PROTOCOLS if not n.startswith(("few-shot", "finetune", "fractions-finetune"))]
 )
 def test_protocol__every_arm_is_scored_on_its_own_features(name: str) -> None:
-    # The features of the second arm are those of the first with the other sign: told apart by its own, mistaken by the other's.
+    # The second arm's features have the other sign: told apart by its own, mistaken by those of the first.
     world = context(
         placed([(20, 0)], "planted/train"),
         placed([(10, 0)], "planted/test"),

@@ -5,7 +5,7 @@ exactly once in the file, what to put in its place, and the tests that have to f
 
 python -m tests.mutants.run [--only WORD] [--jobs 2] [--fresh]     # writes results/mutants.json
 
-Mutants that were killed before are not tried again, unless their change or their tests are others now; `--fresh` tries all.
+Mutants that were killed before are not tried again while change and tests are the same; `--fresh` tries all.
 """
 
 import argparse
