@@ -42,6 +42,7 @@ from pointssl.ops.games.strength import is_salient
 from pointssl.progress import say
 from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.layout import read_json
+from pointssl.runs.run import Run
 from pointssl.study import networks as trained
 from pointssl.study.figures import figures
 from pointssl.study.groups import difference, group
@@ -49,7 +50,6 @@ from pointssl.study.pretraining import tests_of
 from pointssl.train.classifier import load_classifier, train_classifier
 from pointssl.train.labels import LabelConfig, divide
 from pointssl.train.recipes import train_recipe
-from pointssl.train.scores import read_scores
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 RUNS = Path("runs/interaction-study")
@@ -178,7 +178,7 @@ def choose(options: Options) -> None:
     """Write the alpha of the best validation accuracy, for each part of the labels; a tie goes to the smaller."""
     for fraction in options.fractions:
         found = {
-            alpha: read_scores(run).accuracy
+            alpha: Run.open(run).scores().accuracy
             for alpha in (0.0, *options.alphas)
             if ((run := alpha_run(options, fraction, alpha)) / "scores.json").is_file()
         }
@@ -246,7 +246,7 @@ def grid_run(options: Options, arm: Arm, fraction: float, seed: int) -> Path | N
 def one(options: Options, fraction: float, seed: int, alpha: float, run: Path, start: Path | None) -> None:
     """Train, score and measure one classifier, as far as that was not done before."""
     train(options, run, LabelConfig(label_fraction=fraction, label_seed=seed), seed, alpha, start)
-    say(f"{run.name}: accuracy {read_scores(run).accuracy:.4f}")
+    say(f"{run.name}: accuracy {Run.open(run).scores().accuracy:.4f}")
     settings = InteractConfig(
         clouds=options.clouds, regions=options.regions, reading=ReadConfig(points=options.points), device=options.device
     )
@@ -345,7 +345,7 @@ def read(options: Options, arm: Arm, fraction: float) -> dict[int, trained.Netwo
         run = grid_run(options, arm, fraction, seed)
         if run is None or not (tables(options) / f"{run.name}.npz").is_file():
             continue
-        measured, scores = table.load(tables(options) / f"{run.name}.npz"), read_scores(run)
+        measured, scores = table.load(tables(options) / f"{run.name}.npz"), Run.open(run).scores()
         right = np.array(scores.predictions) == np.array(scores.labels)
         found[seed] = trained.Network(
             job=trained.Job(group=arm, seed=seed, fraction=fraction, level=fraction),

@@ -9,8 +9,8 @@ from pointssl.app import cli
 from pointssl.errors import SettingError
 from pointssl.methods import ClassifyConfig
 from pointssl.runs.config import from_json, to_json
+from pointssl.runs.run import Run
 from pointssl.train.recipes import TRAIN_RECIPES, train_recipe
-from pointssl.train.scores import read_scores
 from tests.app.test_cli import complaint
 
 TINY = ["train", "train-tiny", "--steps", "3", "--data.workers", "0", "--data", "synthetic:48"]
@@ -55,7 +55,7 @@ def test_train__says_its_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[
     cli.main(
         [*TINY, "--label-fraction", "0.5", "--label-seed", "2", "--validate", "0.25", "--out", str(tmp_path / "run")]
     )
-    scores = read_scores(tmp_path / "run")
+    scores = Run.open(tmp_path / "run").scores()
     assert scores.scored_on == "validation"
     assert f"accuracy: {scores.accuracy:.4f} on {scores.clouds} clouds" in capsys.readouterr().out
     kept = json.loads((tmp_path / "run" / "record.json").read_text())["training"]["labels"]
@@ -65,7 +65,7 @@ def test_train__says_its_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_train__learns_from_the_data_that_it_is_given(run: Path) -> None:
     data = json.loads((run / "record.json").read_text())["data"]
     assert data["name"].startswith("synthetic:48")
-    assert read_scores(run).learned_from == data["clouds"] < 48
+    assert Run.open(run).scores().learned_from == data["clouds"] < 48
 
 
 def test_train__from_a_run_and_again(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ from pointssl.evaluation.record import Score
 from pointssl.methods import ClassifyConfig
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.runs.run import Run
+from pointssl.runs.scores import Scores
 from pointssl.train import recipes
 from pointssl.train.classifier import train_classifier
 from pointssl.train.labels import LabelConfig
 from pointssl.train.loop import Step
 from pointssl.train.observe import Observer
 from pointssl.train.pretrain import pretrain
-from pointssl.train.scores import Scores, read_scores
 from tests.doubles import ToyClouds, tiny_config
 from tests.evaluation.planted import Mean, context, placed
 
@@ -62,13 +63,13 @@ def test_finetune__is_the_number_of_train_from_that_run(run: Path, tmp_path: Pat
     started = train_classifier(config, tmp_path / "started", data=DATA, init_from=run, score_epochs=True)
     scratch = train_classifier(config, tmp_path / "scratch", data=DATA)
     for arm, folder in (("pretrained", started), ("untrained", scratch)):
-        [repeat], scores = found["finetune", arm].repeats, read_scores(folder)
+        [repeat], scores = found["finetune", arm].repeats, Run.open(folder).scores()
         assert list(repeat.predictions) == scores.predictions
         assert (repeat.accuracy, repeat.class_accuracy) == (scores.accuracy, scores.class_accuracy)
-    [repeat], scores = found["finetune", "pretrained"].repeats, read_scores(started)
+    [repeat], scores = found["finetune", "pretrained"].repeats, Run.open(started).scores()
     assert (repeat.best_accuracy, repeat.best_epoch) == (scores.best_accuracy, scores.best_epoch)
     kept = [path for path in (tmp_path / "evaluation" / "runs").iterdir() if "-pretrained-" in path.name]
-    assert [read_scores(path) for path in kept] == [scores]
+    assert [Run.open(path).scores() for path in kept] == [scores]
     # The encoder's settings are written down as for any run: it can be read again.
     assert [Run.open(path).config.backbone for path in kept] == [tiny_config().backbone]
 
@@ -79,7 +80,7 @@ def test_finetune__command_line_gives_it_too(run: Path, tmp_path: Path, monkeypa
     cli.main(["train", "finetune", "--init-from", str(run), "--data", "synthetic:40", "--out", f"{tmp_path}/a"])
     cli.main(["evaluate", str(run), "--data", "synthetic:40", "--protocols", "finetune", "--seeds", "1"])
     [kept] = (run / "evaluation" / "runs").glob("finetune-pretrained-0-*")
-    assert read_scores(tmp_path / "a").predictions == read_scores(kept).predictions
+    assert Run.open(tmp_path / "a").scores().predictions == Run.open(kept).scores().predictions
 
 
 def stopping(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
@@ -123,11 +124,14 @@ def test_finetune__another_seed_recipe_or_encoder_is_another_run(run: Path, tmp_
     assert len(list((tmp_path / "runs").iterdir())) == 2 * 2 + 2
 
 
+def _same(encoder: Mean, _: int) -> Mean:
+    return encoder
+
+
 def test_finetune__of_another_encoder_is_trained_anew(tmp_path: Path) -> None:
     sets = placed([(20, 0)], "planted/train"), placed([(10, 0)], "planted/test")
-    for weight in (1.0, 2.0, 1.0):
-        world = context(*sets, arms={"pretrained": lambda _, weight=weight: Mean(weight)}, cache=tmp_path)
-        fine_tuning.finetune(world)
+    for encoder in (Mean(1.0), Mean(2.0), Mean(1.0)):
+        fine_tuning.finetune(context(*sets, arms={"pretrained": partial(_same, encoder)}, cache=tmp_path))
     assert len(list((tmp_path / "runs").iterdir())) == 2
 
 

@@ -20,14 +20,14 @@ from pointssl.methods import ClassifyConfig
 from pointssl.methods.interaction import InteractionConfig
 from pointssl.runs.config import DataConfig, PretrainConfig, from_json, to_json
 from pointssl.runs.record import read_metrics
-from pointssl.runs.run import load
+from pointssl.runs.run import Run, load
 from pointssl.runs.weights import read_tensors
 from pointssl.train.classifier import load_classifier, resume_classifier, train_classifier
 from pointssl.train.labels import LabelConfig, divide
 from pointssl.train.loop import Step
 from pointssl.train.observe import Observer
 from pointssl.train.pretrain import pretrain
-from pointssl.train.scores import predict, read_scores
+from pointssl.train.scores import predict
 from tests.doubles import ToyClouds, tiny_config
 
 INTERACTION = InteractionConfig(regions=5, low=(1, 2), high=(4, 5), alpha=0.1, ramp=0.5, every=2)
@@ -72,7 +72,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 
 def test_run__is_scored_on_the_test_clouds(whole: Path) -> None:
-    scores = read_scores(whole)
+    scores = Run.open(whole).scores()
     made = load_classifier(whole)
     predictions = predict(made, DATA[1], config().data.reading, device="cpu")
     assert scores.predictions == predictions.tolist()
@@ -122,12 +122,12 @@ def test_resume__ends_as_if_never_stopped(
             train_classifier(config(), tmp_path / "run", data=DATA)
     assert not (tmp_path / "run" / "scores.json").exists()
     with pytest.raises(RunError, match="has no scores yet"):
-        read_scores(tmp_path / "run")
+        Run.open(tmp_path / "run").scores()
     run = train_classifier(config(), tmp_path / "run", data=DATA, resume=True)
     assert same(state(run, 6), state(whole, 6))
     assert same(state(run, 6, "optimizer"), state(whole, 6, "optimizer"))
     assert [line["loss"] for line in read_metrics(run)] == [line["loss"] for line in read_metrics(whole)]
-    assert read_scores(run) == read_scores(whole)
+    assert Run.open(run).scores() == Run.open(whole).scores()
 
 
 def test_resume__of_a_finished_run_only_scores(tmp_path: Path) -> None:
@@ -236,7 +236,8 @@ def test_validate__holds_out_training_clouds_and_leaves_the_test_alone() -> None
 
 def test_validate__is_said_in_the_scores(tmp_path: Path) -> None:
     run = train_classifier(config(), tmp_path / "run", data=DATA, labels=LabelConfig(validate=0.25))
-    assert (read_scores(run).scored_on, read_scores(run).clouds, read_scores(run).learned_from) == ("validation", 4, 12)
+    scores = Run.open(run).scores()
+    assert (scores.scored_on, scores.clouds, scores.learned_from) == ("validation", 4, 12)
 
 
 def test_fraction__fewer_clouds_than_a_batch(tmp_path: Path) -> None:

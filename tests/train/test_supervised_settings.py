@@ -18,9 +18,10 @@ from pointssl.errors import SettingError
 from pointssl.methods import ClassifyConfig
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.runs.record import read_metrics
+from pointssl.runs.run import Run
 from pointssl.runs.weights import read_tensors
 from pointssl.train.classifier import load_classifier, resume_classifier, train_classifier
-from pointssl.train.scores import predict, read_scores
+from pointssl.train.scores import predict
 from pointssl.types import Features
 from tests.doubles import ToyClouds
 
@@ -145,10 +146,10 @@ def test_backbone__of_ones_own_is_copied_trained_and_resumed(tmp_path: Path) -> 
     run = train_classifier(config(), tmp_path / "run", data=DATA, backbone=own, device="cpu")
     assert torch.equal(own.weight, torch.ones(3))
     assert not torch.equal(weights(run, 8)["backbone.weight"], torch.ones(3))
-    before = read_scores(run)
+    before = Run.open(run).scores()
     (run / "scores.json").unlink()
     train_classifier(config(), run, data=DATA, backbone=own, resume=True, device="cpu")
-    assert read_scores(run) == before
+    assert Run.open(run).scores() == before
     with pytest.raises(SettingError, match="give init_from or backbone, not both"):
         train_classifier(config(), tmp_path / "other", data=DATA, backbone=own, init_from=own)
 
@@ -177,13 +178,13 @@ def test_score_epochs__changes_nothing_and_ends_at_the_score(ema: float | None, 
     watched = train_classifier(small(ema=ema), tmp_path / "watched", data=DATA, device="cpu", score_epochs=True)
     assert all(torch.equal(value, weights(watched, 8)[name]) for name, value in weights(plain, 8).items())
     lines = [(line["step"], line["test_accuracy"]) for line in read_metrics(watched) if "test_accuracy" in line]
-    scores = read_scores(watched)
+    scores = Run.open(watched).scores()
     assert [step for step, _ in lines] == [4, 8]
-    assert lines[-1][1] == scores.accuracy == read_scores(plain).accuracy
+    assert lines[-1][1] == scores.accuracy == Run.open(plain).scores().accuracy
     best = max(accuracy for _, accuracy in lines)
     assert (scores.best_accuracy, scores.best_epoch) == (best, 1 + [a for _, a in lines].index(best))
-    assert read_scores(plain).best_accuracy is None
-    assert replace(scores, best_accuracy=None, best_epoch=None) == read_scores(plain)
+    assert Run.open(plain).scores().best_accuracy is None
+    assert replace(scores, best_accuracy=None, best_epoch=None) == Run.open(plain).scores()
 
 
 def test_score_epochs__middle_accuracy_is_that_of_the_checkpoint(tmp_path: Path) -> None:
@@ -199,8 +200,8 @@ def test_score_epochs__middle_accuracy_is_that_of_the_checkpoint(tmp_path: Path)
 def test_score_epochs__is_remembered_when_a_run_goes_on(tmp_path: Path) -> None:
     data = DataConfig(source="synthetic:24", reading=ReadConfig(points=24), batch_size=4, workers=0)
     run = train_classifier(small(data=data, steps=2), tmp_path / "run", score_epochs=True, device="cpu")
-    before = read_scores(run)
+    before = Run.open(run).scores()
     (run / "scores.json").unlink()
     resume_classifier(run, device="cpu")
-    assert read_scores(run) == before
+    assert Run.open(run).scores() == before
     assert before.best_epoch is not None

@@ -120,9 +120,9 @@ def recipe_table() -> Table:
 
 
 def _finished(folder: Path) -> None:
-    from pointssl.train.scores import read_scores
+    from pointssl.runs.run import Run
 
-    scores = read_scores(folder)
+    scores = Run.open(folder).scores()
     where = f"{scores.clouds} clouds of {scores.data}, learned from {scores.learned_from}"
     say(f"accuracy: {scores.accuracy:.4f} on {where} (mean of classes {scores.class_accuracy:.4f})", console)
     if scores.best_accuracy is not None:

@@ -23,10 +23,11 @@ from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.record import Arm, Predicted, Repeat, Results, Skipped, score
 from pointssl.runs import layout
 from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs.run import Run
+from pointssl.runs.scores import Scores
 from pointssl.runs.weights import digest
 from pointssl.train.classifier import train_classifier
 from pointssl.train.labels import LabelConfig, divide, fit_batch
-from pointssl.train.scores import Scores, read_scores
 
 
 def finetune(context: EvaluationContext) -> Results:
@@ -146,7 +147,7 @@ def _scores(
         # Tens of runs of tens of megabytes, which nobody reads again.
         for weights in (layout.CHECKPOINTS, layout.ENCODER):
             shutil.rmtree(run / weights, ignore_errors=True)
-        return read_scores(run)
+        return Run.open(run).scores()
 
 
 @contextmanager

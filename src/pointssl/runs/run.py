@@ -21,12 +21,13 @@ from pointssl.errors import RunError, SettingError
 from pointssl.files import atomic_folder, write_json
 from pointssl.methods import SUPERVISED, Classify, PretextMethod, build_method
 from pointssl.methods.classify import CloudClassifier
-from pointssl.runs import layout, seal, shipped
+from pointssl.runs import layout, seal, shipped, strict_json
 from pointssl.runs.checkpoint import is_checkpoint, is_whole, undamaged, weights_of
 from pointssl.runs.config import PretrainConfig, from_json, to_json
 from pointssl.runs.fitting import BACKBONE, check_fitting
 from pointssl.runs.passed import Passed
 from pointssl.runs.record import read_metrics
+from pointssl.runs.scores import Scores
 from pointssl.runs.weights import load_weights, read_tensors, write_tensors
 
 
@@ -122,6 +123,16 @@ class Run:
     def evaluations(self) -> list[Path]:
         """Return the files of kept evaluations, which `evaluate.record.load` reads."""
         return sorted(self.evaluation_folder.glob("*.json"))
+
+    def scores(self) -> Scores:
+        """Return how the classifier did; raises `RunError` where it has not been scored or the file is damaged."""
+        file = self.folder / layout.SCORES
+        if not file.is_file():
+            raise RunError(f"{self.folder} has no scores yet; let it finish with: {self.resume_command}")
+        try:
+            return strict_json.structure(layout.read_json(file), Scores, str(file))
+        except SettingError as error:
+            raise RunError(f"{error}; delete the file and score again with: {self.resume_command}") from error
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the lines of the metrics, oldest first: numbers by name, None where a figure was not finite."""

@@ -25,12 +25,12 @@ from pointssl.ops.games.strength import is_salient
 from pointssl.progress import say
 from pointssl.runs import layout
 from pointssl.runs.config import PretrainConfig, to_json
+from pointssl.runs.run import Run
 from pointssl.study.config import StudyConfig
 from pointssl.study.figures import Figures, figures
 from pointssl.study.pretrained import InitialWeights
 from pointssl.train.classifier import fitted, load_classifier, train_classifier
 from pointssl.train.labels import LabelConfig, divide, fit_batch
-from pointssl.train.scores import read_scores
 
 Data = str | tuple[Dataset, Dataset]
 
@@ -152,7 +152,7 @@ class Networks:
             out=place.parent,
             clouds=self.clouds(),
         )[place.stem]
-        scores = read_scores(run)
+        scores = Run.open(run).scores()
         right = np.array(scores.predictions) == np.array(scores.labels)
         salient = is_salient(table.dividends(), self.config.display.salient).numpy()
         return Network(job=job, run=run, figures=figures(table, right, self.config.display), salient=salient)

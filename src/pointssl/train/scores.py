@@ -1,8 +1,6 @@
 """How a classifier does on clouds that it did not learn from."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,39 +11,12 @@ from pointssl import progress
 from pointssl.data.cloud import Dataset
 from pointssl.data.reading import ReadConfig
 from pointssl.data.splits import Splits
-from pointssl.errors import RunError, SettingError
-from pointssl.runs import layout, strict_json
+from pointssl.errors import RunError
 from pointssl.runs.device import choose_device
-from pointssl.runs.run import Run
+from pointssl.runs.scores import Scores
 
 BATCH_SIZE = 32
 """Clouds that are scored at once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """How a classifier did on clouds it did not learn from, after its last epoch."""
-
-    accuracy: float
-    """Share of right clouds."""
-    class_accuracy: float
-    """Mean over the classes of the share of right clouds."""
-    clouds: int
-    learned_from: int
-    """Clouds in training."""
-    data: str
-    fingerprint: str
-    scored_on: str
-    """`test`, or `validation` for clouds held out of the training clouds."""
-    classes: list[str]
-    labels: list[int]
-    """Class of every cloud."""
-    predictions: list[int]
-    """Predicted class of every cloud, in the same order."""
-    best_accuracy: float | None = None
-    """Accuracy after the epoch that did best on these very clouds: optimistic; only where every epoch was scored."""
-    best_epoch: int | None = None
-    """Number of that epoch; 1 is the first, and the earliest of equals is taken."""
 
 
 def score(
@@ -78,18 +49,6 @@ def score(
         best_accuracy=max(epochs) if epochs else None,
         best_epoch=1 + int(np.argmax(epochs)) if epochs else None,
     )
-
-
-def read_scores(run: Path | str) -> Scores:
-    """Return the scores of a finished run; raises `RunError` where there are none or they are damaged."""
-    file = Path(run) / layout.SCORES
-    how = Run.open(run).resume_command
-    if not file.is_file():
-        raise RunError(f"{run} has no scores yet; let it finish with: {how}")
-    try:
-        return strict_json.structure(layout.read_json(file), Scores, str(file))
-    except SettingError as error:
-        raise RunError(f"{error}; delete the file and score again with: {how}") from error
 
 
 @torch.no_grad()
