@@ -77,7 +77,7 @@ def test_encode_cached__any_change_is_another_file(change: str, tmp_path: Path) 
         tmp_path,
         seed=int(change == "seed"),
     )
-    assert len(list(tmp_path.glob("*.npy"))) == 2
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
 
 
 def test_digest__sees_plain_settings_and_buffers() -> None:

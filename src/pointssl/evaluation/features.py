@@ -14,7 +14,7 @@ from pointssl.data.cloud import Dataset
 from pointssl.data.reading import ReadConfig
 from pointssl.errors import DataError, RunError, SettingError
 from pointssl.runs.device import choose_device
-from pointssl.runs.weights import digest
+from pointssl.runs.weights import digest, read_tensors, write_tensors
 
 Table = Float32[np.ndarray, "m d"]
 
@@ -94,15 +94,25 @@ def encode_cached(
         return encode(backbone, dataset, config, seed=seed, title=title)
     reading = config.reading
     seen = (reading.points, reading.normalise, reading.allow_repeats, config.bf16, seed)
-    path = folder / f"{hash_of(digest(backbone), dataset.fingerprint, *seen)}.npy"
-    if path.is_file():
-        kept: Table = np.load(path, allow_pickle=False)
-        if kept.shape == (len(dataset), backbone.pooled_dim):
-            return kept
+    path = folder / f"{hash_of(digest(backbone), dataset.fingerprint, *seen)}.safetensors"
+    files.sweep(folder)
+    kept = _kept(path)
+    if kept is not None and kept.shape == (len(dataset), backbone.pooled_dim):
+        return kept
     rows = encode(backbone, dataset, config, seed=seed, title=title)
-    with files.atomic_file(path) as partial, partial.open("wb") as handle:
-        np.save(handle, rows, allow_pickle=False)
+    with files.atomic_file(path) as partial:
+        write_tensors(partial, {"features": torch.from_numpy(rows)})
     return rows
+
+
+def _kept(path: Path) -> Table | None:
+    """Return the features in a file, or None where there is none, or a damaged one: they are computed again."""
+    if not path.is_file():
+        return None
+    try:
+        return np.asarray(read_tensors(path)["features"].numpy(), dtype=np.float32)
+    except (RunError, KeyError):
+        return None
 
 
 def hash_of(*parts: object) -> str:

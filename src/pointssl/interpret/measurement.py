@@ -82,9 +82,10 @@ def _measure(
     weights = digest(network)
     key = _key(weights, config, clouds)
     target, parts = (None, None) if out is None else (out / f"{name}.npz", out / f"{name}.parts" / key)
-    if target is not None and target.is_file():
+    if target is not None and parts is not None and target.is_file():
         kept = _kept(target)
         if kept is not None and _key(kept.weights, kept.settings, _clouds_of(kept)) == key:
+            shutil.rmtree(parts.parent, ignore_errors=True)  # a kill may have come between
             return kept
     device = choose_device(config.device)
     with measuring(network, device):

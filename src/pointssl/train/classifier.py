@@ -21,7 +21,7 @@ from pointssl.backbones import Backbone, build_backbone
 from pointssl.data.open import Data
 from pointssl.data.splits import Splits
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.files import write_json
+from pointssl.files import sweep, write_json
 from pointssl.methods import Classify, ClassifyConfig
 from pointssl.methods.base import PretextMethod
 from pointssl.methods.classify import CloudClassifier
@@ -99,6 +99,8 @@ def train_classifier(
             check_same(before, notes, run)
         if not layout.is_scored(run) or not resume:
             _train(config, run, splits, method, before or notes, resume=resume, device=device)
+        else:
+            sweep(run)
     return run
 
 

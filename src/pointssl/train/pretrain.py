@@ -136,6 +136,8 @@ def train(
         held.enter_context(_alone(run, runtime))
         checks.check_folder(run, config, resume=resume)  # another job may have begun or ended in between
         if layout.is_finished(run):
+            if runtime.is_main:  # killed in its very last moment
+                states.clear_leftovers(run)
             return run
         parts = prepare(config, data, backbone, runtime, method, initial.source(run, init_from))
         with _disk_full_explained(run, config):

@@ -21,7 +21,7 @@ from pointssl.data.files.cloud import Array
 from pointssl.data.files.kinds import kind_of, name_of
 from pointssl.data.files.scan import Failure
 from pointssl.data.store.manifest import sha256, write_manifest
-from pointssl.data.store.resumable import WORK, Recipe, assemble, notes_in, prepare, write_noted_shard
+from pointssl.data.store.resumable import WORK, Recipe, assemble, notes_in, prepare, require_free, write_noted_shard
 from pointssl.errors import DataError, Interrupted, SettingError, UserError
 from pointssl.files import explain_full_disk, lock, write_json
 from pointssl.progress import bar
@@ -50,8 +50,7 @@ def cut(source: str | Path, out: str | Path, *, size: float = 2.0, overlap: floa
     source, out = Path(source), Path(out)
     if not (np.isfinite(size) and np.isfinite(overlap) and 0 <= overlap < size):
         raise SettingError(f"overlap must be at least 0 and less than size, got size {size:g} and overlap {overlap:g}")
-    if out.exists():
-        raise DataError(f"{out} exists already; delete it or choose another name")
+    require_free(out)
     root, files = _files(source)
     partial = out.with_name(f"{out.name}.partial")
     stamps = [(str(file.relative_to(root)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]

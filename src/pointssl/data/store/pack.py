@@ -23,7 +23,16 @@ from pointssl.data.files.scan import Entry, Failure, Listing, scan
 from pointssl.data.open import Data, open_dataset, splits_of
 from pointssl.data.store.dataset import PackedDataset, is_store
 from pointssl.data.store.manifest import write_manifest
-from pointssl.data.store.resumable import WORK, Read, Recipe, assemble, notes_in, prepare, write_noted_shard
+from pointssl.data.store.resumable import (
+    WORK,
+    Read,
+    Recipe,
+    assemble,
+    notes_in,
+    prepare,
+    require_free,
+    write_noted_shard,
+)
 from pointssl.data.store.workers import run_all
 from pointssl.errors import DataError, Interrupted, UserError
 from pointssl.progress import bar
@@ -75,8 +84,7 @@ def pack(
     out = Path(out)
     if points is not None and points < 1:
         raise ValueError(f"points must be at least 1, got {points}")
-    if out.exists():
-        raise DataError(f"{out} exists already; delete it or choose another name")
+    require_free(out)
     source: str | Path | Dataset | Mapping[str, Dataset]
     if isinstance(data, tuple):
         source = {split: open_dataset(data, split) for split in splits_of(data)}

@@ -18,7 +18,8 @@ from pointssl.data.files.dataset import require_readable
 from pointssl.data.files.scan import Failure, Listing
 from pointssl.data.store.dataset import shard_name, write_shard
 from pointssl.data.store.manifest import Manifest, Shard, Table
-from pointssl.files import atomic_folder, write_json
+from pointssl.errors import DataError
+from pointssl.files import atomic_folder, sweep, write_json
 from pointssl.ops import random_points
 from pointssl.progress import console
 
@@ -43,6 +44,21 @@ class Recipe:
 
 Read = Iterator[tuple[str, Cloud | Failure]]
 """Split and cloud of everything that belongs into a shard."""
+
+
+def require_free(out: Path) -> None:
+    """Refuse to write over something, after what killed packings have left beside it, or within, is removed.
+
+    The work of a packing inside a store means that it was killed when the store was whole and only its work was left.
+
+    Raises:
+        DataError: there is something at `out`.
+    """
+    sweep(out.parent)
+    if (out / WORK).is_dir():
+        shutil.rmtree(out / WORK, ignore_errors=True)
+    if out.exists():
+        raise DataError(f"{out} exists already; delete it or choose another name")
 
 
 def prepare(partial: Path, plan: Mapping[str, Any]) -> set[int]:

@@ -20,7 +20,7 @@ from jaxtyping import UInt8
 from pointssl.data.cloud import Oriented
 from pointssl.data.store.dataset import shard_name
 from pointssl.data.store.manifest import sha256
-from pointssl.data.store.resumable import WORK, notes_in, prepare
+from pointssl.data.store.resumable import WORK, notes_in, prepare, require_free
 from pointssl.data.store.workers import run_all
 from pointssl.data.views.config import ViewConfig
 from pointssl.data.views.images import ImageFolder
@@ -72,8 +72,7 @@ def write_views(
         Interrupted: Ctrl-C; finished shards stay for the next run.
     """
     out, config = Path(out), config or ViewConfig()
-    if out.exists():
-        raise DataError(f"{out} exists already; delete it or choose another name")
+    require_free(out)
     source = open_source(data) if isinstance(data, str | Path) else data
     config = replace(config, up=config.up or (source.up if isinstance(source, Oriented) else "y"))
     total = len(source)
