@@ -37,10 +37,19 @@ viewer:  ## bundle the script of the pages from viewer/src, where Node is
 mutants: $(READY)  ## plant small faults one at a time and see whether the tests notice; writes results/mutants.json
 	$(BIN)/python -m tests.mutants.run
 
+cases: $(READY)  ## situations from public bug reports, rebuilt; writes results/cases.json
+	$(BIN)/python -m tests.reliability.cases
+
+fuzz: $(READY)  ## damage thousands of files at random; writes results/fuzz.json
+	$(BIN)/python -m tests.reliability.fuzz
+
+crash: $(READY)  ## kill every command before every file event; writes results/crash.json
+	$(BIN)/python -m tests.reliability.crash
+
 # A virtual environment that was interrupted has no mark and is made again.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $(READY)
 
-.PHONY: demo test check fix bench results viewer mutants
+.PHONY: demo test check fix bench results viewer mutants cases fuzz crash

@@ -20,7 +20,7 @@ from pointssl.ops.evidence import Spread
 from pointssl.ops.stats import Estimate, holm, normal_quantile
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{p}.md" for p in ("results", "interactions", "worth", "evaluation")))
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{p}.md" for p in ("results", "interactions", "worth", "evaluation", "reliability")))
 
 Result = dict[str, Any]
 
@@ -442,7 +442,74 @@ def protocol_reads() -> str:
     return prose_table(["name", "learned from and scored on"], [[f"`{p.name}`", p.reads] for p in PROTOCOLS.values()])
 
 
+def crashes() -> str:
+    """What killed commands end with."""
+    result = read("crash")
+    if result is None:
+        return "Not measured yet."
+    fine = ("same bytes", "finished, and said so")
+    rows = [
+        [name, *(f"{one[key]}" for key in ("events", "states", "states_tried", "kills")), f"{_sum(one, fine)}"]
+        + [f"{one['outcomes'].get(outcome, 0)}" for outcome in ("stuck", "lost", "leftovers", "traceback")]
+        for name, one in result["commands"].items()
+    ]
+    columns = ["command", "file events", "states", "tried", "kills", "same bytes"]
+    return table([*columns, "stuck", "lost", "left over", "traceback"], rows)
+
+
+def fuzzed() -> str:
+    """What becomes of damaged files."""
+    result = read("fuzz")
+    if result is None:
+        return "Not measured yet."
+    outcomes = ("refused", "as before", "other numbers", "other counts", "traceback", "hang", "memory", "died")
+    kinds = result["kinds"]
+    rows = [
+        [name, f"{one['files']}", *(f"{one['outcomes'].get(outcome, 0)}" for outcome in outcomes)]
+        for name, one in kinds.items()
+    ]
+    total = [sum(one["outcomes"].get(outcome, 0) for one in kinds.values()) for outcome in outcomes]
+    rows.append(["all", f"{sum(one['files'] for one in kinds.values()):,}", *(f"{count:,}" for count in total)])
+    return table(["kind", "files", *outcomes], rows)
+
+
+def cases() -> str:
+    """How many situations from bug reports there are, and what fails."""
+    result = read("cases")
+    if result is None:
+        return "Not measured yet."
+    found = result["situations"]
+    failed = [name for name, one in found.items() if one["failed"]]
+    skipped = [name for name, one in found.items() if one["skipped"] and not one["passed"]]
+    tests = sum(one["passed"] + one["failed"] for one in found.values())
+    text = f"{len(found)} situations in {tests} tests: {len(failed)} fail, {len(skipped)} could not be tried."
+    return text + "".join(f" Failing: {', '.join(names)}." for names in (failed,) if names)
+
+
+def reading_speed() -> str:
+    """Reading beside other libraries."""
+    result = read("reading")
+    if result is None:
+        return "Not measured yet."
+    rows = []
+    for name, one in result["kinds"].items():
+        best, factor = one.get("best_other"), one.get("factor")
+        cell = "" if factor is None else f"{factor['median']:.2f} [{factor['low']:.2f}, {factor['high']:.2f}]"
+        own = one["milliseconds"].get("pointssl")
+        rows.append([name, f"{own:.2f}" if own else "wrong", str(best or ""), cell])
+    text = f"Medians over {result['settings']['files']} files of a kind; in brackets 95 % intervals.\n\n"
+    return text + table(["kind", "ms a file", "best other", "ours / best other"], rows)
+
+
+def _sum(one: Result, outcomes: Sequence[str]) -> int:
+    return sum(one["outcomes"].get(outcome, 0) for outcome in outcomes)
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "crash": crashes,
+    "fuzz": fuzzed,
+    "cases": cases,
+    "reading": reading_speed,
     "worth": worth,
     "protocols": protocols,
     "protocol-reads": protocol_reads,

@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def before_each(place: Path, do: Callable[[int], None]) -> None:
     def hook(event: str, values: tuple[Any, ...]) -> None:
         if event not in EVENTS or busy[0] or not isinstance(values[0], str | bytes):
             return
-        if os.path.abspath(os.fsdecode(values[0])).startswith(root):
+        if os.path.abspath(os.fsdecode(values[0])).startswith(root):  # noqa: PTH100 - links stay
             busy[0] = True
             try:
                 do(count[0])
@@ -125,7 +126,9 @@ def tree_of(place: Path) -> Tree:
 
 def digest(tree: Tree) -> str:
     """Return one word for a tree."""
-    return hashlib.sha256(repr(sorted((name, hashlib.sha256(held).digest()) for name, held in tree.items())).encode()).hexdigest()
+    return hashlib.sha256(
+        repr(sorted((name, hashlib.sha256(held).digest()) for name, held in tree.items())).encode()
+    ).hexdigest()
 
 
 def leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
@@ -175,7 +178,7 @@ def again(words: str, said: Path) -> tuple[int, str]:
     """Run a command again as a user would: where it says that a run is resumed, in that way."""
     code, text = in_child(lambda: command(words), said), said.read_text(encoding="utf-8", errors="replace")
     if code == 2 and "--resume" in text:
-        verb, folder = words.split()[0], words.split("--out ")[1].split()[0]
+        verb, folder = words.split(maxsplit=1)[0], words.split("--out ")[1].split(maxsplit=1)[0]
         code = in_child(lambda: command(f"{verb} --resume {folder}"), said)
         text = said.read_text(encoding="utf-8", errors="replace")
     return code, text
@@ -186,7 +189,8 @@ def verdict(code: int, text: str, wrong: list[str]) -> tuple[str, str]:
     last = (text.strip().splitlines() or [""])[-1][:200]
     if "Traceback" in text:
         return "traceback", last
-    if code != 0 and not (finished := "exists already" in last and not wrong):
+    finished = code == 2 and "exists already" in last and not wrong
+    if code != 0 and not finished:
         return "stuck", f"exit {code}: {last}"
     if not wrong:
         return ("finished, and said so" if finished else "same bytes"), ""
@@ -237,7 +241,7 @@ def crash(name: str, start: Path, place: Path, scratch: Path, *, states: int = 0
     real = [int(number) for number in np.linspace(0, events - 1, min(killed, events))]
     for number in real:
         put_back(start, place)
-        code = in_child(lambda: _killed_at(number, place, words), said)
+        code = in_child(partial(_killed_at, number, place, words), said)
         left = max((one for one in numbers if one <= number), default=0)
         gone, copied = tree_of(place), tree_of(copies / f"{left:05d}")
         as_copied += code == -signal.SIGKILL and gone.keys() == copied.keys()
@@ -313,7 +317,9 @@ def main() -> None:
             found = crash(name, start, place, Path(folder).resolve(), states=given.states, killed=given.killed)
             results[name] = found
             print(name, found["events"], "events", found["states"], "states", found["outcomes"], end=" ")
-            print(f"{time.monotonic() - began:.0f} s", *[one["why"] for one in found["bad"][:5]], sep="\n    ", flush=True)
+            print(
+                f"{time.monotonic() - began:.0f} s", *[one["why"] for one in found["bad"][:5]], sep="\n    ", flush=True
+            )
         os.chdir("/")
     write_json(out, {"commands": results})
 

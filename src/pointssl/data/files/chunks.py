@@ -15,7 +15,7 @@ from pointssl.data.files import pcd
 from pointssl.data.files.cloud import Array, make_cloud
 from pointssl.data.files.columns import channels_by_name
 from pointssl.data.files.kinds import kind_of, name_of
-from pointssl.data.files.lidar import open_e57
+from pointssl.data.files.lidar import open_e57, open_las
 from pointssl.data.files.surfaces.ply import is_surface, vertex_columns
 
 SCANS = (".las", ".laz", ".ply", ".pcd", ".e57")
@@ -81,9 +81,7 @@ def open_scans(path: Path) -> list[Scan]:
     """
     kind = kind_of(path)
     if kind in (".las", ".laz"):
-        import laspy
-
-        with laspy.open(path) as reader:
+        with open_las(path) as reader:
             return [Scan(path, reader.header.point_count)]
     if kind == ".e57":
         file = open_e57(path)
@@ -148,9 +146,7 @@ def _lowest(parts: list[Chunk], numbers: list[Array], count: int) -> tuple[list[
 
 
 def _las(scan: Scan, size: int) -> Iterator[dict[str, Array]]:
-    import laspy
-
-    with laspy.open(scan.path) as reader:
+    with open_las(scan.path) as reader:
         names = set(reader.header.point_format.dimension_names)
         for points in reader.chunk_iterator(size):
             columns = {axis: np.asarray(getattr(points, axis)) for axis in "xyz"}

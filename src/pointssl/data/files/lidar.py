@@ -3,6 +3,7 @@
 Survey coordinates are kept in float64 until they have been moved towards zero (see `files.cloud`).
 """
 
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,16 +15,43 @@ from pointssl.data.files.cloud import Array, as_color
 from pointssl.data.files.columns import Meaning, Reading
 from pointssl.errors import UserError
 
+MOST_SQUEEZED = 4096
+"""LAZ makes points ten to twenty times smaller; a file that claims more than this many times is damaged."""
+
+
+def open_las(path: Path) -> Any:
+    """Open a LAS or LAZ file with laspy, after what its header announces was held against the size of the file.
+
+    Raises:
+        ValueError: more records or points than the file has room for; laspy would take hours or memory for them.
+    """
+    import laspy
+
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        head = stream.read(247)
+    if len(head) < 227 or head[:4] != b"LASF":
+        raise ValueError("it does not begin with the header of a LAS file")
+    header, offset, records = struct.unpack_from("<HII", head, 94)
+    if header + 54 * records > min(offset, size):
+        raise ValueError(f"it announces {records} records, for which it has no room")
+    if head[25] >= 4 and len(head) == 247:
+        start, more = struct.unpack_from("<QI", head, 235)
+        if more and start + 60 * more > size:
+            raise ValueError(f"it announces {more} records at its end, for which it has no room")
+    reader: Any = laspy.open(path)
+    announced = reader.header.point_count
+    room = (size - offset) * (MOST_SQUEEZED if reader.header.are_points_compressed else 1)
+    if room < announced * reader.header.point_format.size:
+        reader.close()
+        raise ValueError(f"it is cut short: {max(room // reader.header.point_format.size, 0)} of {announced} points")
+    return reader
+
 
 def read_las(path: Path) -> Reading:
     """Return the points of a LAS or LAZ file; the class of each point, where there is one, is its `part`."""
-    import laspy
-
-    with laspy.open(path) as reader:
-        announced, header = reader.header.point_count, reader.header
-        room = (path.stat().st_size - header.offset_to_point_data) // header.point_format.size
-        if not header.are_points_compressed and room < announced:  # asked before memory is taken for them
-            raise ValueError(f"it is cut short: {max(room, 0)} of {announced} points")
+    with open_las(path) as reader:
+        announced = reader.header.point_count
         cloud = reader.read()
     if len(cloud.points) < announced:
         raise ValueError(f"it is cut short: {len(cloud.points)} of {announced} points")

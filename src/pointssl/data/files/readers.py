@@ -226,8 +226,10 @@ def _named(path: Path) -> Iterator[None]:
     """Give every error from a parser the name of the file. Parsers raise whatever they like on damaged files."""
     try:
         yield
-    except (UserError, MemoryError, GeneratorExit):
+    except (UserError, GeneratorExit):
         raise
+    except MemoryError as error:
+        raise DataError(f"{path} cannot be read: it needs more memory than there is") from error
     except ValueError as error:
         raise DataError(f"{path} cannot be read: {_first_line(error)}") from error
     except Exception as error:

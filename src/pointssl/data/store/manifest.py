@@ -9,6 +9,7 @@ from typing import Any
 
 from pointssl.errors import DataError
 from pointssl.files import write_text
+from pointssl.strict import structure
 
 FORMAT = "pointssl-store"
 VERSION = 1
@@ -94,17 +95,30 @@ def read_manifest(path: Path) -> Manifest:
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
         kind, version = value.pop("format", None), value.pop("version", 0)
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise DataError(f"{file} is damaged ({error}); pack the data again") from error
     if kind != FORMAT:
         raise DataError(f"{file} does not belong to a packed store (format '{kind}')")
     if version != VERSION:
         raise DataError(f"{path} has format version {version}, this pointssl reads {VERSION}; pack the data again")
-    try:
-        table, shards = Table(**value.pop("clouds")), [Shard(**shard) for shard in value.pop("shards")]
-        return Manifest(clouds=table, shards=shards, **value)
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{file} is damaged ({error}); pack the data again") from error
+    manifest = structure(value, Manifest, str(file), DataError, "the manifest is damaged; pack the data again")
+    if fault := _contradiction(manifest):
+        raise DataError(f"{file} is damaged ({fault}); pack the data again")
+    return manifest
+
+
+def _contradiction(manifest: Manifest) -> str:
+    """Say in what a manifest contradicts itself; nothing where it does not."""
+    table, clouds = manifest.clouds, sum(shard.clouds for shard in manifest.shards)
+    if any(len(column) != clouds for column in (table.name, table.source, table.split, table.label or table.name)):
+        return f"its shards hold {clouds} clouds, and its table another number"
+    if any(label is not None and not 0 <= label < len(manifest.classes) for label in table.label or ()):
+        return "a label is no place among its classes"
+    if any(Path(name).name != name for shard in manifest.shards for name in (shard.folder, *shard.files)):
+        return "a name of a folder or file leads elsewhere"
+    if any(shard.clouds < 0 or min(shard.sizes.values(), default=0) < 0 for shard in manifest.shards):
+        return "a size is below zero"
+    return ""
 
 
 def sha256(file: Path) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pointssl.errors import DataError
+from pointssl.strict import structure
 
 FORMAT, VERSION, MANIFEST, ARRAY = "pointssl-views", 1, "views.json", "views.npy"
 Kind = Literal["color", "shaded", "depth", "normal"]
@@ -22,7 +23,24 @@ class ViewShard:
     bytes: int
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewManifest:
+    """What `views.json` says."""
+
+    format: str
+    version: int
+    kind: Kind
+    shape: list[int]
+    """Of the pictures of one object: views, channels, size."""
+    settings: dict[str, Any]
+    shards: list[ViewShard]
+    name: list[str]
+    group: list[str]
+    failures: list[list[str]]
+    """Objects that were left out, and why."""
+
+
+def read_manifest(path: Path) -> ViewManifest:
     """Return the content of a store's `views.json`.
 
     Raises:
@@ -39,10 +57,17 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         held = json.loads(file.read_text(encoding="utf-8"))
         kind, version = held["format"], held["version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{file} is damaged ({error}); render the views again") from error
     if kind != FORMAT:
         raise DataError(f"{file} does not belong to rendered views (format '{kind}')")
     if version != VERSION:
         raise DataError(f"{path} has format version {version}, this pointssl reads {VERSION}; render the views again")
-    return dict(held)
+    advice = "the manifest is damaged; render the views again"
+    manifest = structure(held, ViewManifest, str(file), DataError, advice)
+    objects = sum(shard.objects for shard in manifest.shards)
+    if not objects == len(manifest.name) == len(manifest.group) or any(one.objects < 1 for one in manifest.shards):
+        raise DataError(f"{file}: its shards hold {objects} objects, and it names another number; {advice}")
+    if len(manifest.shape) < 3 or any(Path(one.folder).name != one.folder for one in manifest.shards):
+        raise DataError(f"{file}: a shape or folder is none; {advice}")
+    return manifest

@@ -22,7 +22,7 @@ from pointssl.data.names import cloud_groups, cloud_names
 from pointssl.data.store.manifest import sha256
 from pointssl.data.views.config import ViewConfig, cameras_of
 from pointssl.data.views.images import ImageFolder, has_images
-from pointssl.data.views.manifest import ARRAY, MANIFEST, Kind, ViewShard, read_manifest
+from pointssl.data.views.manifest import ARRAY, MANIFEST, Kind, read_manifest
 from pointssl.errors import DataError, SettingError
 from pointssl.ops.render.cameras import Cameras
 
@@ -34,14 +34,11 @@ class ViewStore:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         held = read_manifest(self.path)
-        try:
-            self.names, self.groups = tuple(held["name"]), tuple(held["group"])
-            self.settings: dict[str, Any] = held["settings"]
-            self.kind: Kind = held["kind"]
-            self.count, self.channels, self.size = (int(held["shape"][axis]) for axis in (0, 1, 2))
-            self.shards = [ViewShard(**shard) for shard in held["shards"]]
-        except (KeyError, TypeError) as error:
-            raise DataError(f"{self.path / MANIFEST} is damaged ({error}); render the views again") from error
+        self.names, self.groups = tuple(held.name), tuple(held.group)
+        self.settings: dict[str, Any] = held.settings
+        self.kind: Kind = held.kind
+        self.count, self.channels, self.size = held.shape[:3]
+        self.shards = held.shards
         for shard in self.shards:
             file = self.path / shard.folder / ARRAY
             found = file.stat().st_size if file.is_file() else None

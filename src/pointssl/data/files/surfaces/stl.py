@@ -50,6 +50,8 @@ def _read_binary(data: bytes) -> Float[np.ndarray, "c 3"]:
     needed = _HEAD + _TRIANGLE.itemsize * count
     if len(data) < needed:
         raise ValueError(f"it is cut short: {len(data)} bytes where {count} triangles need {needed}")
+    if len(data) > needed and (len(data) - needed) % _TRIANGLE.itemsize == 0:
+        raise ValueError(f"it announces {count} triangles and holds {(len(data) - _HEAD) // _TRIANGLE.itemsize}")
     return np.frombuffer(data, _TRIANGLE, count, _HEAD)["corners"].reshape(-1, 3)
 
 
