@@ -20,7 +20,8 @@ from pointssl.ops.evidence import Spread
 from pointssl.ops.stats import Estimate, holm, normal_quantile
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{p}.md" for p in ("results", "interactions", "worth", "evaluation", "reliability")))
+_PAGES = ("results", "interactions", "worth", "evaluation", "reliability")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in _PAGES))
 
 Result = dict[str, Any]
 

@@ -59,8 +59,8 @@ def _ply(mesh: bool, text: bool) -> bytes:
     head += "property float x\nproperty float y\nproperty float z\n"
     head += f"element face {len(ball.faces)}\nproperty list uchar int vertex_indices\n" * mesh + "end_header\n"
     if text:
-        faces = "".join(f"3 {a} {b} {c}\n" for a, b, c in ball.faces) if mesh else ""
-        return (head + lines(corners) + faces).encode()
+        rows = "".join(f"3 {a} {b} {c}\n" for a, b, c in ball.faces) if mesh else ""
+        return (head + lines(corners) + rows).encode()
     faces = b"".join(struct.pack("<B3i", 3, *face) for face in ball.faces.tolist()) if mesh else b""
     return head.encode() + corners.tobytes() + faces
 

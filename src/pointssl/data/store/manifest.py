@@ -112,7 +112,8 @@ def _contradiction(manifest: Manifest) -> str:
     table, clouds = manifest.clouds, sum(shard.clouds for shard in manifest.shards)
     if any(len(column) != clouds for column in (table.name, table.source, table.split, table.label or table.name)):
         return f"its shards hold {clouds} clouds, and its table another number"
-    if any(label is not None and not 0 <= label < len(manifest.classes) for label in table.label or ()):
+    classes = len(manifest.classes) or 1 << 62  # without names, labels are numbers alone
+    if any(label is not None and not 0 <= label < classes for label in table.label or ()):
         return "a label is no place among its classes"
     if any(Path(name).name != name for shard in manifest.shards for name in (shard.folder, *shard.files)):
         return "a name of a folder or file leads elsewhere"
