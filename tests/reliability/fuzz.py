@@ -139,10 +139,10 @@ def read_pictures(path: Path) -> Any:
 
 
 def read_run(path: Path) -> Any:
-    """Open a run of which this is one file, as evaluating does."""
+    """Open an encoder folder of which this is one file, as evaluating does."""
     from pointssl.runs.run import Run
 
-    run = Run.open(path.parent if path.parent.name == "run" else path.parents[1])
+    run = Run.open(path.parent)
     encoder = run.encoder()
     assert run.trained_on is None or str(run.trained_on)
     return [str(run.reading)], np.concatenate([one.detach().numpy().ravel() for one in encoder.state_dict().values()])
