@@ -95,7 +95,8 @@ class Run:
     @property
     def reading(self) -> ReadConfig:
         """How the run reads clouds; whatever its data set decided is said here."""
-        up = self.config.data.reading.up or self.record.get("data", {}).get("up")
+        data: Any = self.record.get("data")
+        up = self.config.data.reading.up or (data.get("up") if isinstance(data, dict) else None)
         return replace(self.config.data.reading, up=up if up in ("x", "y", "z") else None)
 
     @property
