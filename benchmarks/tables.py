@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pointssl.evaluation.protocols import PROTOCOLS
+from pointssl.evaluation.published import PRESETS
 from pointssl.ops.evidence import Spread
 from pointssl.ops.stats import Estimate, holm, normal_quantile
 
@@ -506,6 +507,16 @@ def _sum(one: Result, outcomes: Sequence[str]) -> int:
     return sum(one["outcomes"].get(outcome, 0) for outcome in outcomes)
 
 
+def presets() -> str:
+    """The papers' linear probes, with their own figures in a column of their own."""
+    head = ["name", "paper", "machine", "points", "their feature", "their choice of epoch and C", "published, not ours"]
+    rows = []
+    for p in PRESETS.values():
+        scans = f"; C = {p.scanobjectnn:g} on ScanObjectNN" if p.scanobjectnn else ""
+        rows.append([f"`{p.name}`", p.paper, p.svm.rule + scans, f"{p.points:,}", p.feature, p.choice, p.published])
+    return prose_table(head, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "crash": crashes,
     "fuzz": fuzzed,
@@ -514,6 +525,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "worth": worth,
     "protocols": protocols,
     "protocol-reads": protocol_reads,
+    "presets": presets,
     "linear-probe": linear_probe,
     "pretext": pretext,
     "interaction-study": study,

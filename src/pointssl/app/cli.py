@@ -39,6 +39,9 @@ COMMANDS: dict[str, Command] = {
         "evaluate_commands:compare",
         "compare the encoders of several runs on the same clouds: compare RUN RUN --data PATH",
     ),
+    "diagnose": Command(
+        "evaluate_commands:diagnose", "what a run's features are like, without a classifier: diagnose RUN --data PATH"
+    ),
     "interpret": Command(
         "interpret_commands:interpret", "which structures classifiers use: interpret RUN [RUN ...] --data PATH"
     ),

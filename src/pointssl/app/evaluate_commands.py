@@ -100,3 +100,30 @@ def compare(
     )
     for table in tables(result):
         console.print(table)
+
+
+def diagnose(
+    runs: Positional[tuple[str, ...]], *, data: str, points: int | None = None, seed: int = 0, json: Path | None = None
+) -> None:
+    """Show what the features of runs are like, each beside its untrained twin, and how alike they are.
+
+    Args:
+        runs: folders of the runs.
+        data: labelled clouds, of which the test clouds are looked at.
+        points: points per cloud; each run's own by default.
+        seed: decides which points are read, the untrained weights and the starts of k-means.
+        json: also write the figures to this file.
+    """
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from pointssl.evaluation.diagnostics import diagnose as look
+
+    found, alike = look(runs, data, points=points, seed=seed, out=json)
+    table = Table("encoder", "effective rank", "alignment", "uniformity", "retrieval mAP", "NMI of k-means")
+    for name, figures in found.items():
+        table.add_row(name, *("" if value is None else f"{value:.3f}" for value in asdict(figures).values()))
+    console.print(table)
+    for (a, b), value in alike.items():
+        console.print(f"CKA {value:.3f}  {a} and {b}", markup=False, highlight=False)

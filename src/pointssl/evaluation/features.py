@@ -1,12 +1,14 @@
 """Frozen features: what an encoder says of every cloud of a data set, computed once and kept on disk."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
+from torch import Tensor
 
 from pointssl import files, progress
 from pointssl.backbones.base import Backbone
@@ -17,6 +19,7 @@ from pointssl.runs.device import choose_device
 from pointssl.runs.weights import digest, read_tensors, write_tensors
 
 Table = Float32[np.ndarray, "m d"]
+Change = Callable[[Tensor, Int64[np.ndarray, " b"]], Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +52,17 @@ class EncodeConfig:
 
 @torch.no_grad()
 def encode(
-    backbone: Backbone, dataset: Dataset, config: EncodeConfig, *, seed: int = 0, title: str = "features"
+    backbone: Backbone,
+    dataset: Dataset,
+    config: EncodeConfig,
+    *,
+    seed: int = 0,
+    title: str = "features",
+    change: Change | None = None,
 ) -> Table:
     """Return the pooled feature of every cloud: evaluation mode, no augmentation, points drawn by `seed`.
 
+    `change` turns a batch of clouds, given their places in the data set, into those that are encoded.
     Raises `DataError` for no clouds, `SettingError` for too few points, `RunError` when the features are not finite.
     """
     if len(dataset) == 0:
@@ -70,7 +80,8 @@ def encode(
             for start in range(0, len(dataset), config.clouds_at_once):
                 chosen = np.arange(start, min(start + config.clouds_at_once, len(dataset)))
                 batch = config.reading.batch(dataset, chosen, seed=seed).to(device)
-                rows[chosen] = backbone(batch.xyz).pooled.float().cpu().numpy()
+                xyz = batch.xyz if change is None else change(batch.xyz, chosen)
+                rows[chosen] = backbone(xyz).pooled.float().cpu().numpy()
                 line.advance(len(chosen))
     finally:
         backbone.train(was_training)

@@ -103,3 +103,9 @@ def _stored(context: EvaluationContext, wanted: int) -> int:
     """Return `wanted` points, or as many as the smallest training cloud has."""
     train = context.splits.train
     return min(wanted, *(len(train.xyz(i)) for i in range(len(train))))
+
+
+def smallest_cloud(context: EvaluationContext) -> int:
+    """Return how many points the smallest cloud of both parts has."""
+    parts = (context.splits.train, context.splits.test)
+    return min(len(part.xyz(i)) for part in parts for i in range(len(part)))

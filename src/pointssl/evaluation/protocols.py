@@ -11,7 +11,7 @@ from functools import partial
 from typing import final
 
 from pointssl.errors import SettingError, nearest
-from pointssl.evaluation import fine_tuning, frozen
+from pointssl.evaluation import fine_tuning, frozen, published, robustness
 from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.frozen import on_features
 from pointssl.evaluation.probe import PROBES
@@ -119,6 +119,29 @@ _LIST = (
         run=partial(frozen.neighbours, "knn-1", 1),
         default=True,
         settled=True,
+    ),
+    *(
+        Protocol(
+            name=preset.name,
+            title=f"Linear SVM as in {preset.paper}, {{}}",
+            rule=f"{preset.svm.rule.removesuffix(', raw')}"
+            + (f" ({preset.scanobjectnn:g} on ScanObjectNN)" if preset.scanobjectnn else "")
+            + f": {preset.paper}; raw as theirs, and standardised beside it",
+            reads=f"features of the training split; scored on the test split; {preset.points:,} points, by the seed",
+            repeated="seeds",
+            run=partial(published.measure, preset.name),
+            settled=True,
+        )
+        for preset in published.PRESETS.values()
+    ),
+    Protocol(
+        name="robustness",
+        title="Linear SVM, damaged test clouds: {}",
+        rule="`svm-cv`, learned from clean clouds; noise, dropout, occlusion, rotation, density, outliers and scale at "
+        "five strengths, the same damage for both arms",
+        reads="features of the training split; scored on damaged copies of the test split, centred and scaled again",
+        repeated="seeds",
+        run=robustness.robustness,
     ),
     Protocol(
         name="fractions-svm",

@@ -7,6 +7,7 @@ from pointssl.errors import RunError
 from pointssl.evaluation import record
 from pointssl.evaluation.protocols import PROTOCOLS, title
 from pointssl.evaluation.record import Evaluation
+from pointssl.evaluation.robustness import CLEAN, NAME
 from pointssl.show.run.scores import Comparison
 
 
@@ -34,7 +35,8 @@ def read_comparisons(files: Sequence[Path], weights: str) -> tuple[list[Comparis
 
 def comparisons(found: Evaluation) -> list[Comparison]:
     """Return one line per protocol that the pre-trained encoder was measured by, in the order they were run."""
-    return [one for name in found.protocols() if (one := _comparison(found, name)) is not None]
+    told = [name for name in found.protocols() if not name.startswith(f"{NAME} ") or name == f"{NAME} {CLEAN}"]
+    return [one for name in told if (one := _comparison(found, name)) is not None]  # damage is drawn as curves
 
 
 def _comparison(found: Evaluation, protocol: str) -> Comparison | None:

@@ -24,6 +24,7 @@ from pointssl.show.page import page, panels
 from pointssl.show.run.evaluations import read_comparisons
 from pointssl.show.run.explain import Explainer, explain
 from pointssl.show.run.maps import Maps, make_maps
+from pointssl.show.run.robustness import robustness
 from pointssl.show.run.scores import headline
 from pointssl.show.run.seen_views import seen_strips
 from pointssl.show.scene import ShapeView
@@ -72,6 +73,7 @@ def write_report(
     out = run if out is None else Path(out)
     encoder = opened.encoder()
     scores, notes = read_comparisons(opened.evaluations(), digest(encoder))
+    damage = robustness(opened.evaluations(), digest(encoder))
     kept = _record(opened)
     try:
         clouds = first_clouds(open_own(opened) if data is None else shown(data), MAP_CLOUDS)
@@ -82,6 +84,7 @@ def write_report(
     shared = panels.information(opened.metrics(), config.data.batch_size * _processes(kept))
     parts = [
         panels.worth(scores, notes, f"pointssl evaluate {run} --data {config.data.source or 'PATH'}"),
+        *([] if damage is None else [damage]),
         *seen,
         panels.training(opened.metrics(), figures_of(config.method) if method is None else method.figures),
         *([] if shared is None else [shared]),
