@@ -8,6 +8,7 @@ from pointssl.evaluation import record
 from pointssl.evaluation.corruptions import STRENGTHS
 from pointssl.evaluation.record import Arm, Evaluation
 from pointssl.evaluation.robustness import CLEAN, NAME
+from pointssl.files import portable_name
 from pointssl.show.page import style
 from pointssl.show.page.page import Panel
 
@@ -51,4 +52,4 @@ def curves(found: Evaluation) -> style.Picture:
     for spare in axes[len(STRENGTHS) :]:
         spare.set_axis_off()
     data = found.conditions.data
-    return style.render(figure, f"robustness-{data.replace('/', '-')}", f"Accuracy on damaged test clouds of {data}")
+    return style.render(figure, f"robustness-{portable_name(data)}", f"Accuracy on damaged test clouds of {data}")
