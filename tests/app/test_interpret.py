@@ -76,6 +76,7 @@ def test_interpret__many_regions_are_estimates(
     [
         (["--regions", "70"], "regions must be at most the number of points (64), got 70"),
         (["--regions", "5", "--high", "4", "6"], "high must end at 5, the number of regions, or before, got (4, 6)"),
+        (["--device", "gpu"], "device must be cpu, cuda or cuda:NUMBER, got 'gpu'"),
         (["--up", "w"], "invalid choice 'w' for argument '--up'"),
     ],
 )

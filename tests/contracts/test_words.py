@@ -29,6 +29,7 @@ RETIRED = {
     r"leaves with (exit code )?\d|leaves with exit": "exits with code",
     r"whole or not at all|whole or absent": "atomically",
     r"turnable": "interactive",
+    r"\bread_scores\b": "Run.scores",
     r"\bBench\b": "EvaluationContext",
     r"\bEffort\b": "SamplingBudget",
     r"opens from the disk": "opens offline",

@@ -10,18 +10,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pointssl.backbones import PointNetConfig, build_backbone
 from pointssl.backbones.base import Backbone
 from pointssl.data.augment import AugmentConfig
 from pointssl.data.batches import Batches
 from pointssl.data.reading import ReadConfig
 from pointssl.errors import SettingError
-from pointssl.methods import ClassifyConfig
+from pointssl.methods import Classify, ClassifyConfig
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.runs.record import read_metrics
 from pointssl.runs.run import Run
 from pointssl.runs.weights import read_tensors
 from pointssl.train.classifier import load_classifier, resume_classifier, train_classifier
+from pointssl.train.ema import Average
 from pointssl.train.scores import predict
+from pointssl.train.state import TrainingState
 from pointssl.types import Features
 from tests.doubles import ToyClouds
 
@@ -165,11 +168,20 @@ def test_head__is_the_same_whatever_encoder_it_gets(tmp_path: Path) -> None:
 
 def small(**changes: Any) -> PretrainConfig:
     """A PointNet with everything that score_epochs could disturb: batch norm, dropout, random points, an average."""
-    from pointssl.backbones import PointNetConfig
-
     method = ClassifyConfig(hidden=(8,), dropout=0.5)
     backbone = PointNetConfig(local=(6,), hidden=(8,), pooled_dim=10)
     return config(method=method, backbone=backbone, optim=OptimConfig(lr=0.02), **changes)
+
+
+def test_head__is_the_same_for_a_built_and_a_passed_encoder(tmp_path: Path) -> None:
+    """Building an encoder draws random numbers, passing one draws none; the head must not feel it."""
+    settings = small()
+    built = train_classifier(settings, tmp_path / "built", data=DATA, device="cpu")
+    net = build_backbone(settings.backbone)
+    passed = train_classifier(settings, tmp_path / "passed", data=DATA, backbone=net, device="cpu")
+    heads = [{k: v for k, v in weights(run, 0).items() if k.startswith("head.")} for run in (built, passed)]
+    assert any(value.is_floating_point() and value.std() > 0 for value in heads[0].values())
+    assert all(torch.equal(value, heads[1][name]) for name, value in heads[0].items())
 
 
 @pytest.mark.parametrize("ema", [None, 0.5])
@@ -185,6 +197,21 @@ def test_score_epochs__changes_nothing_and_ends_at_the_score(ema: float | None, 
     assert (scores.best_accuracy, scores.best_epoch) == (best, 1 + [a for _, a in lines].index(best))
     assert Run.open(plain).scores().best_accuracy is None
     assert replace(scores, best_accuracy=None, best_epoch=None) == Run.open(plain).scores()
+
+
+def test_averaged__is_a_copy_with_the_averaged_weights() -> None:
+    """Epochs are scored with the weights that the run would end with; those in training stay as they are."""
+    method = Classify(
+        build_backbone(PointNetConfig(local=(6,), hidden=(8,), pooled_dim=10)), ClassifyConfig(hidden=(), classes=2)
+    )
+    average = Average(method, 0.5)
+    average.tensors = {name: torch.full_like(value, 3) for name, value in average.tensors.items()}
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+    optimizer = torch.optim.SGD(method.parameters(), lr=0.1)
+    averaged = TrainingState(method, optimizer, average).averaged()
+    assert all((value == 3).all() for value in averaged.state_dict().values())
+    assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
+    assert TrainingState(method, optimizer, None).averaged() is method
 
 
 def test_score_epochs__middle_accuracy_is_that_of_the_checkpoint(tmp_path: Path) -> None:
