@@ -20,6 +20,10 @@ from pointssl.types import CloudBatch, StepOutput
 SMALL: dict[str, dict[str, Any]] = {
     "mm-point": {"image": ResNetConfig(width=4, channels=1), "pictures": PictureConfig(size=32)},
     "crosspoint": {"image": ResNetConfig(width=4, channels=1), "pictures": PictureConfig(size=32)},
+    "rotation": {"rotations": 6},
+    "autoencoder": {"points": 64},
+    "folding": {"code": 32, "side": 8, "hidden": 32},
+    "occo": {"coarse": 32, "side": 2, "hidden": 32, "pixels": 32},
 }
 """What is made smaller than the default, to spare time."""
 ROOT = Path(__file__).parents[2]
@@ -83,7 +87,7 @@ def test_forward__finite_on_degenerate_clouds(name: str, case: str) -> None:
         xyz = xyz + 1000
     method = fresh(name)
     if case == "fewest points":
-        xyz = xyz[:, : method.backbone.min_points]
+        xyz = xyz[:, : max(method.min_points, method.backbone.min_points)]
     loss = score(method, xyz)
     loss.backward()
     assert loss.isfinite()

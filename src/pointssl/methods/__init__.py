@@ -5,12 +5,17 @@ line below and a recipe; the contract tests fail until all five exist.
 """
 
 from pointssl.backbones.base import Backbone
+from pointssl.methods.autoencoder import Autoencoder, AutoencoderConfig
 from pointssl.methods.base import Figure, MethodConfig, PretextMethod
 from pointssl.methods.classify import Classify, ClassifyConfig
 from pointssl.methods.contrast import Contrast, ContrastConfig
 from pointssl.methods.crosspoint import CrossPoint, CrossPointConfig
+from pointssl.methods.folding import Folding, FoldingConfig
+from pointssl.methods.jigsaw import Jigsaw, JigsawConfig
 from pointssl.methods.mm_point import MMPoint, MMPointConfig
+from pointssl.methods.occo import OcCo, OcCoConfig
 from pointssl.methods.parae import ParAE, ParAEConfig
+from pointssl.methods.rotation import Rotation, RotationConfig
 
 Methods = dict[str, tuple[type[MethodConfig], type[PretextMethod]]]
 
@@ -19,6 +24,11 @@ METHODS: Methods = {
     "mm-point": (MMPointConfig, MMPoint),
     "crosspoint": (CrossPointConfig, CrossPoint),
     "contrast": (ContrastConfig, Contrast),
+    "jigsaw": (JigsawConfig, Jigsaw),
+    "rotation": (RotationConfig, Rotation),
+    "autoencoder": (AutoencoderConfig, Autoencoder),
+    "folding": (FoldingConfig, Folding),
+    "occo": (OcCoConfig, OcCo),
 }
 SUPERVISED: Methods = {"classify": (ClassifyConfig, Classify)}
 """What learns from labels on the same engine; no pretext tasks, and started by `train_classifier`."""
@@ -40,18 +50,28 @@ def figures_of(config: object) -> tuple[Figure, ...]:
 __all__ = [
     "METHODS",
     "SUPERVISED",
+    "Autoencoder",
+    "AutoencoderConfig",
     "Classify",
     "ClassifyConfig",
     "Contrast",
     "ContrastConfig",
     "CrossPoint",
     "CrossPointConfig",
+    "Folding",
+    "FoldingConfig",
+    "Jigsaw",
+    "JigsawConfig",
     "MMPoint",
     "MMPointConfig",
     "MethodConfig",
+    "OcCo",
+    "OcCoConfig",
     "ParAE",
     "ParAEConfig",
     "PretextMethod",
+    "Rotation",
+    "RotationConfig",
     "build_method",
     "figures_of",
 ]

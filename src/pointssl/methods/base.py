@@ -66,6 +66,8 @@ class PretextMethod(nn.Module, ABC):
     """Rendered views of every cloud that a step works with; 0 for methods of clouds alone."""
     view_kind: Kind | None = None
     """What those views show; None for methods of clouds alone."""
+    min_points: int = 1
+    """Fewest points per cloud that the task itself can be set with; the backbone may need more."""
     figures: ClassVar[tuple[Figure, ...]] = ()
     """Curves of the run page, beside the loss and the spread of the features."""
 
@@ -83,6 +85,10 @@ class PretextMethod(nn.Module, ABC):
     def see_views(self, batch: CloudBatch, draws: Draws) -> SeenViews:
         """Return the views that a step would work with; only of methods with `views`."""
         raise NotImplementedError(f"{type(self).__name__} works with clouds alone")
+
+    def warning(self) -> str | None:
+        """Return one line when the task itself cannot be going well; asked whenever the features are looked at."""
+        return None
 
     def after_step(self, progress: float) -> None:
         """Update what follows the weights (EMA teachers, ramps); `progress` runs from 0 to 1 over training."""

@@ -106,6 +106,15 @@ def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
         yield from differences(getattr(before, field.name), getattr(now, field.name), inner)
 
 
+def check_points(config: PretrainConfig, method: PretextMethod) -> None:
+    """Refuse fewer points than the pretext task can be set with."""
+    if config.data.reading.points < method.min_points:
+        raise SettingError(
+            f"data.points is {config.data.reading.points}, but {type(method).__name__} needs at least "
+            f"{method.min_points} points per cloud; use more points or a coarser task"
+        )
+
+
 def check_data(dataset: Dataset, config: PretrainConfig, min_points: int, world: int) -> None:
     """Refuse clouds that the run could not use, from up to 64 of them; the loader names any further one it meets."""
     data = config.data

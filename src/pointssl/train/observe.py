@@ -53,8 +53,7 @@ class Observer:
         values = dict(measured)
         if every and (done % every == 0 or done == 1):
             values |= self._monitor.look(self._state.method.backbone)
-            warning = self._monitor.warning(values)
-            if warning:
+            for warning in filter(None, (self._monitor.warning(values), self._state.method.warning())):
                 console.print(f"warning: step {done}: {warning}")
         if done % self._config.log_every == 0 or values or done == 1:
             now = time.monotonic()

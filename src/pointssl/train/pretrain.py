@@ -193,6 +193,7 @@ def prepare(
             oriented(config.method, up), build_backbone(config.backbone) if backbone is None else backbone
         )
     begun = {} if init_from is None else {"start": initial.initialise(method, config, init_from)}
+    checks.check_points(config, method)
     checks.check_data(dataset, config, method.backbone.min_points, runtime.world)
     batches = Batches(
         dataset,
