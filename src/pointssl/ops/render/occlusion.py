@@ -20,9 +20,9 @@ def visible(
 ) -> Bool[Tensor, "b v n"]:
     """Return whether each camera sees each point.
 
-    `size` is the side of the depth map in pixels, `tolerance` how far behind the nearest disc a point is still seen, in
-    units of the cloud: a disc is flat, so that slopes need some of it. `radius` is that of the discs in pixels, by default
-    wide enough to leave few holes between points that are spread over a sphere.
+    `size` is the side of the depth map in pixels. `tolerance` is how far behind the nearest disc a point is still seen,
+    in units of the cloud: a disc is flat, so that slopes need some of it. `radius` is that of the discs in pixels, by
+    default wide enough to leave few holes between points that are spread over a sphere.
     """
     seen = project(xyz, cameras)
     depth = splat(xyz, cameras, size, math.ceil(2 * size / math.sqrt(xyz.shape[1])) if radius is None else radius).depth
