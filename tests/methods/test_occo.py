@@ -25,7 +25,8 @@ def sphere(count: int = 3, points: int = 600) -> torch.Tensor:
 
 
 def test_loss__is_both_chamfer_distances_to_the_whole_cloud() -> None:
-    method, seen = build().eval(), []
+    method = build().eval()
+    seen: list[torch.Tensor] = []
     method.decoder.register_forward_hook(lambda _, __, output: seen.extend(part.detach() for part in output))
     method.after_step(0.2)
     output = method(CloudBatch(xyz=sphere()), torch.Generator().manual_seed(0))

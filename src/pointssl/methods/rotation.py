@@ -141,7 +141,8 @@ def _from_y(direction: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
     if y < -1 + 1e-9:
         return _about_x(180.0)
     cross = torch.tensor([[0, -x, 0], [x, 0, z], [0, -z, 0]], dtype=torch.float64)
-    return torch.eye(3, dtype=torch.float64) + cross + cross @ cross / (1 + y)
+    turn: Tensor = torch.eye(3, dtype=torch.float64) + cross + cross @ cross / (1 + y)
+    return turn
 
 
 def _icosahedron() -> Float[Tensor, "12 3"]:
