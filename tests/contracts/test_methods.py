@@ -20,7 +20,7 @@ from pointssl.types import CloudBatch, StepOutput
 SMALL: dict[str, dict[str, Any]] = {
     "mm-point": {"image": ResNetConfig(width=4, channels=1), "pictures": PictureConfig(size=32)},
     "crosspoint": {"image": ResNetConfig(width=4, channels=1), "pictures": PictureConfig(size=32)},
-    "rotation": {"rotations": 6},
+    "rotation3d": {"rotations": 6},
     "autoencoder": {"points": 64},
     "folding": {"code": 32, "side": 8, "hidden": 32},
     "occo": {"coarse": 32, "side": 2, "hidden": 32, "pixels": 32},

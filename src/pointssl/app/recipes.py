@@ -108,7 +108,7 @@ RECIPES: dict[str, PretrainConfig] = {
         epochs=200.0,
     ),
     # The code's settings; aligned clouds alone.
-    "rotation-pointnet": PretrainConfig(
+    "rotation3d-pointnet": PretrainConfig(
         method=RotationConfig(),
         backbone=PointNetConfig(),
         data=DataConfig(reading=ReadConfig(points=1024), batch_size=32),

@@ -25,7 +25,7 @@ METHODS: Methods = {
     "crosspoint": (CrossPointConfig, CrossPoint),
     "contrast": (ContrastConfig, Contrast),
     "jigsaw": (JigsawConfig, Jigsaw),
-    "rotation": (RotationConfig, Rotation),
+    "rotation3d": (RotationConfig, Rotation),
     "autoencoder": (AutoencoderConfig, Autoencoder),
     "folding": (FoldingConfig, Folding),
     "occo": (OcCoConfig, OcCo),

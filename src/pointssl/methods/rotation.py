@@ -2,7 +2,7 @@
 
 Source: O. Poursaeed, T. Jiang, H. Qiao, N. Xu, V. G. Kim, "Self-supervised Learning of Point Clouds via Orientation
 Estimation", 3DV 2020; 6 and 18 rotations as in its code, 32 and 54 by a construction of ours
-(docs/methods/rotation.md).
+(docs/methods/rotation3d.md).
 """
 
 import math
