@@ -7,17 +7,17 @@ from scipy.spatial.transform import Rotation as Turn
 
 from pointssl.backbones import PointNetConfig, build_backbone
 from pointssl.data.augment import rotations
-from pointssl.methods import Rotation, RotationConfig
+from pointssl.methods import Rotation3D, Rotation3DConfig
 from pointssl.methods.rotation import rotation_set
 from pointssl.ops.batch_rng import Draws
 from pointssl.types import CloudBatch
 
 
-def build(count: int = 6, jitter: float = 0.0) -> Rotation:
+def build(count: int = 6, jitter: float = 0.0) -> Rotation3D:
     """Return a small method."""
     torch.manual_seed(0)
     encoder = build_backbone(PointNetConfig(local=(16,), hidden=(16,), pooled_dim=32))
-    return Rotation(encoder, RotationConfig(rotations=count, hidden=(32,), jitter=jitter))  # type: ignore[arg-type]
+    return Rotation3D(encoder, Rotation3DConfig(rotations=count, hidden=(32,), jitter=jitter))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("count", [6, 18, 32, 54])
@@ -94,4 +94,4 @@ def test_settings__that_cannot_work() -> None:
     with pytest.raises(ValueError, match="count must be 6, 18, 32 or 54"):
         rotation_set(7)
     with pytest.raises(ValueError, match="jitter must be at least 0"):
-        RotationConfig(jitter=-1.0)
+        Rotation3DConfig(jitter=-1.0)

@@ -17,7 +17,7 @@ from pointssl.methods import (
     MMPointConfig,
     OcCoConfig,
     ParAEConfig,
-    RotationConfig,
+    Rotation3DConfig,
 )
 from pointssl.methods.pictures import PictureConfig
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
@@ -109,7 +109,7 @@ RECIPES: dict[str, PretrainConfig] = {
     ),
     # The code's settings; aligned clouds alone.
     "rotation3d-pointnet": PretrainConfig(
-        method=RotationConfig(),
+        method=Rotation3DConfig(),
         backbone=PointNetConfig(),
         data=DataConfig(reading=ReadConfig(points=1024), batch_size=32),
         optim=OptimConfig(kind="adam", lr=1e-3),

@@ -15,7 +15,7 @@ from pointssl.methods.jigsaw import Jigsaw, JigsawConfig
 from pointssl.methods.mm_point import MMPoint, MMPointConfig
 from pointssl.methods.occo import OcCo, OcCoConfig
 from pointssl.methods.parae import ParAE, ParAEConfig
-from pointssl.methods.rotation import Rotation, RotationConfig
+from pointssl.methods.rotation import Rotation3D, Rotation3DConfig
 
 Methods = dict[str, tuple[type[MethodConfig], type[PretextMethod]]]
 
@@ -25,7 +25,7 @@ METHODS: Methods = {
     "crosspoint": (CrossPointConfig, CrossPoint),
     "contrast": (ContrastConfig, Contrast),
     "jigsaw": (JigsawConfig, Jigsaw),
-    "rotation3d": (RotationConfig, Rotation),
+    "rotation3d": (Rotation3DConfig, Rotation3D),
     "autoencoder": (AutoencoderConfig, Autoencoder),
     "folding": (FoldingConfig, Folding),
     "occo": (OcCoConfig, OcCo),
@@ -70,8 +70,8 @@ __all__ = [
     "ParAE",
     "ParAEConfig",
     "PretextMethod",
-    "Rotation",
-    "RotationConfig",
+    "Rotation3D",
+    "Rotation3DConfig",
     "build_method",
     "figures_of",
 ]

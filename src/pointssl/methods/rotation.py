@@ -26,7 +26,7 @@ _JUDGED = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RotationConfig(MethodConfig):
+class Rotation3DConfig(MethodConfig):
     """Settings of the orientation task."""
 
     rotations: Literal[6, 18, 32, 54] = 18
@@ -44,14 +44,14 @@ class RotationConfig(MethodConfig):
 
 
 @final
-class Rotation(PretextMethod):
+class Rotation3D(PretextMethod):
     """The loss is in nats; clouds must be aligned, for a set that was turned already has nothing to find."""
 
     figures: ClassVar = (Figure("accuracy", "Rotations recognised", "share of clouds"),)
     table: Tensor
     tally: Tensor
 
-    def __init__(self, backbone: Backbone, config: RotationConfig) -> None:
+    def __init__(self, backbone: Backbone, config: Rotation3DConfig) -> None:
         super().__init__()
         self.backbone, self.config = backbone, config
         self.head = mlp((backbone.pooled_dim, *config.hidden, config.rotations))
