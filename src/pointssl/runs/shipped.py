@@ -13,7 +13,7 @@ from pointssl.strict import read_object
 
 FOLDER = Path(__file__).resolve().parent.parent / "models"
 
-MODELS: tuple[str, ...] = ("contrast-pointnet-generated",)
+MODELS: tuple[str, ...] = ("contrast-edge-pointnet-generated", "contrast-pointnet-generated")
 """Names of the encoders, the one to use by default first."""
 
 
