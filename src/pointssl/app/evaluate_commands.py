@@ -105,7 +105,7 @@ def compare(
 def diagnose(
     runs: Positional[tuple[str, ...]], *, data: str, points: int | None = None, seed: int = 0, json: Path | None = None
 ) -> None:
-    """Show what the features of runs are like, each beside its untrained twin, and how alike they are.
+    """Show what the features of runs are like, each beside its random-init baseline, and how alike they are.
 
     Args:
         runs: folders of the runs.

@@ -97,7 +97,7 @@ def clusters(x: Rows, labels: Int[np.ndarray, " m"], seed: int = 0) -> float:
 def diagnose(
     runs: Sequence[Path | str], data: Data, *, points: int | None = None, seed: int = 0, out: Path | None = None
 ) -> tuple[dict[str, Diagnosis], dict[tuple[str, str], float]]:
-    """Return the figures of every run and of its untrained twin on the test clouds, and CKA of all pairs of them.
+    """Return the figures of every run and of its random-init baseline on the test clouds, and CKA of all pairs of them.
 
     Clouds are read twice for `alignment`, their points drawn by `seed` and by the next. `out` is a JSON file.
     """
