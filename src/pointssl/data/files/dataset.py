@@ -18,6 +18,7 @@ import numpy as np
 
 from pointssl.data.cloud import Cloud, Labels, Points, Up
 from pointssl.data.files import readers
+from pointssl.data.files.isolation import Request, read_apart
 from pointssl.data.files.scan import Entry, Failure, Listing, choose_split, scan
 from pointssl.errors import DataError
 from pointssl.progress import track
@@ -188,26 +189,24 @@ def read_entries(
 ) -> Iterator[tuple[Entry, Cloud | Failure]]:
     """Yield every entry with its cloud, labelled by its place in `classes`, or with why there is none.
 
-    Neighbouring entries of one file, in rising order of their places, are read in one go.
+    Neighbouring entries of one file, in rising order of their places, are read in one go, in a process of their own
+    with limits of time and memory: whatever a file does, the others go on.
     """
     number = {name: place for place, name in enumerate(classes)}
-    for path, group in groupby(entries, key=lambda entry: entry.path):
-        wanted = {entry.place: entry for entry in group}
-        first, last = min(wanted), max(wanted)
-        try:
-            clouds = readers.iterate_clouds(path, points=points, seed=seed, start=first, stop=last + 1, columns=columns)
-            for place, cloud in enumerate(clouds, start=first):
-                entry = wanted.pop(place, None)
-                if entry is None:
-                    continue
-                if isinstance(cloud, DataError):
-                    yield entry, Failure.of(path, cloud)
-                else:
-                    label = None if entry.label is None else number[entry.label]
-                    yield entry, replace(cloud, label=label, name=entry.name or cloud.name)
-        except DataError as error:
-            for entry in wanted.values():
-                yield entry, Failure.of(path, error)
+    groups = [list(group) for _, group in groupby(entries, key=lambda entry: entry.path)]
+    wanted = [{entry.place: entry for entry in group} for group in groups]
+    requests = [
+        Request(group[0].path, min(places), max(places) + 1) for group, places in zip(groups, wanted, strict=True)
+    ]
+    for which, place, cloud in read_apart(requests, points=points, seed=seed, columns=columns):
+        if isinstance(cloud, DataError):
+            failed = list(wanted[which]) if place is None else [place]
+            for entry in [wanted[which].pop(one) for one in failed if one in wanted[which]]:
+                yield entry, Failure.of(entry.path, cloud)
+        elif place is not None and place in wanted[which]:
+            entry = wanted[which].pop(place)
+            label = None if entry.label is None else number[entry.label]
+            yield entry, replace(cloud, label=label, name=entry.name or cloud.name)
 
 
 def require_readable(root: Path, failures: Sequence[Failure], entries: Sequence[Entry], *, strict: bool) -> None:
