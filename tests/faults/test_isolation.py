@@ -1,9 +1,10 @@
 """One file that hangs, takes all memory or ends its process costs itself alone, and is named."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from pointssl.data.files.dataset import read_entries
 from pointssl.data.files.scan import Failure, scan
 from pointssl.data.store.dataset import PackedDataset
 from pointssl.data.store.pack import pack
+from pointssl.errors import DataError, SettingError
 
 PARSER = """
 import os, time
@@ -41,6 +43,7 @@ def parser(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the child have a parser that does, by the file's name, what parsers do on damaged files."""
     start = "import sys; sys.path[:] = {path!r}\n" + PARSER.replace("{", "{{").replace("}", "}}")
     monkeypatch.setattr(isolation, "_START", start)
+    monkeypatch.setattr(isolation, "FOREIGN", frozenset({".xyz"}))
     isolation._MINE.__dict__.clear()
     monkeypatch.setenv("POINTSSL_READ_SECONDS", "20")
     yield
@@ -61,7 +64,7 @@ def _folder(path: Path, *bad: str) -> Path:
         ("b-crash", "it ended the process that read it"),
         pytest.param(
             "b-huge",
-            "more than 2048 MiB of memory",
+            "it needs more memory than there is",
             marks=pytest.mark.skipif(sys.platform != "linux", reason="a limit of memory is kept to on Linux alone"),
         ),
         ("b-hang", "more than 2 s"),
@@ -92,10 +95,11 @@ def test_pack__file_that_ends_its_process_is_listed(parser: None, tmp_path: Path
     assert PackedDataset(tmp_path / "out").names == ["a", "c", "e", "z"]
 
 
-def test_read_entries__caller_that_leaves_early_gets_its_own_answers_next(tmp_path: Path) -> None:
+def test_read_entries__caller_that_leaves_early_gets_its_own_answers_next(parser: None, tmp_path: Path) -> None:
     listing = scan(_folder(tmp_path / "set"))
     first = read_entries(listing.entries, listing.classes, points=8, seed=0)
     next(first)
+    assert isinstance(first, Generator)
     first.close()
     [(entry, cloud)] = read_entries(listing.entries[3:], listing.classes, points=8, seed=0)
     assert isinstance(cloud, Cloud)
@@ -107,5 +111,25 @@ def test_limits__grow_with_the_file_and_are_a_setting(tmp_path: Path, monkeypatc
     file.write_bytes(bytes(1_000_000))
     assert isolation.Limits.of(file) == isolation.Limits(seconds=61.0, memory=2**31 + 32_000_000)
     monkeypatch.setenv("POINTSSL_READ_SECONDS", "nan")
-    with pytest.raises(isolation.SettingError, match="must be a number above 0, got 'nan'"):
+    with pytest.raises(SettingError, match="must be a number above 0, got 'nan'"):
         isolation.Limits.of(file)
+
+
+def test_read_each__both_ways_give_the_same_in_the_order_of_the_requests(tmp_path: Path) -> None:
+    cloud = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
+    np.savetxt(tmp_path / "a.xyz", cloud)
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["data"] = np.stack([cloud, cloud + 1])
+    np.save(tmp_path / "c.npy", cloud)
+    (tmp_path / "d.h5").write_bytes(b"no such file")
+    requests = [
+        isolation.Request(tmp_path / name, 0, stop)
+        for name, stop in (("a.xyz", 1), ("b.h5", 2), ("d.h5", 1), ("c.npy", 1))
+    ]
+    found = list(isolation.read_each(requests, points=9, seed=0, columns=None))
+    assert [(number, place) for number, place, _ in found] == [(0, 0), (1, 0), (1, 1), (2, None), (3, 0)]
+    assert isinstance(found[3][2], DataError)
+    shifted = [one.points - one.points.mean(axis=0) for _, _, one in found if isinstance(one, Cloud)]
+    for one in shifted:
+        order = np.lexsort(one.T), np.lexsort((cloud - cloud.mean(axis=0)).T)
+        np.testing.assert_allclose(one[order[0]], (cloud - cloud.mean(axis=0))[order[1]], atol=1e-5)

@@ -18,7 +18,7 @@ import numpy as np
 
 from pointssl.data.cloud import Cloud, Labels, Points, Up
 from pointssl.data.files import readers
-from pointssl.data.files.isolation import Request, read_apart
+from pointssl.data.files.isolation import Request, read_each
 from pointssl.data.files.scan import Entry, Failure, Listing, choose_split, scan
 from pointssl.errors import DataError
 from pointssl.progress import track
@@ -189,8 +189,8 @@ def read_entries(
 ) -> Iterator[tuple[Entry, Cloud | Failure]]:
     """Yield every entry with its cloud, labelled by its place in `classes`, or with why there is none.
 
-    Neighbouring entries of one file, in rising order of their places, are read in one go, in a process of their own
-    with limits of time and memory: whatever a file does, the others go on.
+    Neighbouring entries of one file, in rising order of their places, are read in one go; whatever a file does to its
+    parser, the others go on (`isolation.py`).
     """
     number = {name: place for place, name in enumerate(classes)}
     groups = [list(group) for _, group in groupby(entries, key=lambda entry: entry.path)]
@@ -198,7 +198,7 @@ def read_entries(
     requests = [
         Request(group[0].path, min(places), max(places) + 1) for group, places in zip(groups, wanted, strict=True)
     ]
-    for which, place, cloud in read_apart(requests, points=points, seed=seed, columns=columns):
+    for which, place, cloud in read_each(requests, points=points, seed=seed, columns=columns):
         if isinstance(cloud, DataError):
             failed = list(wanted[which]) if place is None else [place]
             for entry in [wanted[which].pop(one) for one in failed if one in wanted[which]]:

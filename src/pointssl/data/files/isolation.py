@@ -1,7 +1,9 @@
-"""A reading process: files are read in one child, which a hang, a blow-up of memory or a crash costs, and nobody else.
+"""A reading process: what foreign parsers do to a damaged file costs one child, and nobody else.
 
-Parsers of other packages may loop for ever, ask for all memory, or end the process on a damaged file. The child reads
-many files, is ended where one takes too long, and is started again for the next. It is a plain subprocess, not one of
+Compiled parsers of other packages may loop for ever, ask for all memory, or end the process. Their kinds of file are
+read in a child; what our own readers take, whose counts are compared with the size of the file first, is read at once,
+because the way through a child costs a small file a quarter to two thirds of its time. The child reads many files, is
+ended where one takes too long, and is started again for the next. It is a plain subprocess, not one of
 `multiprocessing`, so a script that opens data needs no `if __name__ == "__main__"`.
 """
 
@@ -17,13 +19,17 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
 from pointssl.data.cloud import Cloud
+from pointssl.data.files import readers
 from pointssl.errors import DataError, SettingError
 
 _START = "import sys; sys.path[:] = {path!r}; from pointssl.data.files.isolation import serve; serve()"
+FOREIGN = frozenset({".laz", ".h5", ".hdf5", ".e57", ".step", ".stp"})
+"""Endings of files whose parsers are compiled code of others: lazrs, HDF5, libE57Format, Open CASCADE."""
 _AHEAD = 64
 """Files that are asked for together: the child reads on while the last cloud is worked on."""
 _MINE = threading.local()
@@ -61,13 +67,36 @@ class Request(NamedTuple):
     stop: int
 
 
-def read_apart(
-    requests: Sequence[Request], *, points: int, seed: int, columns: Sequence[str] | None
-) -> Iterator[tuple[int, int | None, Cloud | DataError]]:
-    """Yield the number of a request, a place in its file, and the cloud there or why there is none.
+Found = Iterator[tuple[int, int | None, Cloud | DataError]]
+"""The number of a request, a place in its file, and the cloud there or why there is none.
 
-    An error without a place is one of the whole file: so is one that took more than its `Limits`, or ended the process.
-    """
+An error without a place is one of the whole file: so is one that took more than its `Limits`, or ended the process.
+"""
+
+
+def read_each(requests: Sequence[Request], *, points: int, seed: int, columns: Sequence[str] | None) -> Found:
+    """Answer requests in their order, those for files of foreign parsers in a process of their own."""
+    first = 0
+    for foreign, group in groupby(requests, key=lambda one: one.path.suffix.lower() in FOREIGN):
+        asked = list(group)
+        read = read_apart if foreign else _read_here
+        for number, place, cloud in read(asked, points=points, seed=seed, columns=columns):
+            yield first + number, place, cloud
+        first += len(asked)
+
+
+def _read_here(requests: Sequence[Request], *, points: int, seed: int, columns: Sequence[str] | None) -> Found:
+    for number, (path, start, stop) in enumerate(requests):
+        try:
+            clouds = readers.iterate_clouds(path, points=points, seed=seed, start=start, stop=stop, columns=columns)
+            for place, cloud in enumerate(clouds, start=start):
+                yield number, place, cloud
+        except DataError as error:
+            yield number, None, error
+
+
+def read_apart(requests: Sequence[Request], *, points: int, seed: int, columns: Sequence[str] | None) -> Found:
+    """Answer requests by the child of this thread."""
     child = _child()
     now, asked, answered = 0, 0, False
     try:
@@ -189,8 +218,6 @@ def serve() -> None:
 def _answers(
     path: Path, start: int, stop: int, points: int, seed: int, columns: Sequence[str] | None, memory: int
 ) -> Iterator[tuple[int | None, Cloud | Exception] | None]:
-    from pointssl.data.files import readers
-
     _limit(memory)
     try:
         clouds = readers.iterate_clouds(path, points=points, seed=seed, start=start, stop=stop, columns=columns)
