@@ -53,6 +53,8 @@ def test_crash__what_is_missing_left_over_or_changed_is_told() -> None:
         "r.json differs in /x",
     ]
     assert differences(whole | {"a": b"2"}, whole, other) == ["a differs"]
+    slow = {"r.json": b'{"at": 3, "seconds": 9}'}
+    assert differences(slow, {"r.json": b'{"at": 1, "seconds": 5}'}, {"r.json": b'{"at": 2, "seconds": 5}'}) == []
 
 
 def test_crash__temporary_names_are_one(tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def test_push_to_hub__sends_the_encoder_and_nothing_else(run: Path) -> None:
     assert address == "https://hub.example/me/encoder"
     assert calls[0] == ("me/encoder", {"private": True, "exist_ok": True})
     assert calls[1][1]["folder_path"] == run / "encoder"
-    assert set(calls[1][1]["allow_patterns"]) == {"model.safetensors", "config.json", "record.json"}
+    wanted = {"model.safetensors", "config.json", "record.json", "whitening.safetensors"}
+    assert set(calls[1][1]["allow_patterns"]) == wanted
 
 
 def test_push_to_hub__refuses_a_checkpoint_and_tells_what_the_hub_said(run: Path) -> None:
