@@ -408,7 +408,7 @@ def worth() -> str:
         key = row["test"], row["network"], row["clouds"], row["points"], row["method"], row["data"]
         found.setdefault(key, {})[row["probe"]] = row
     rows = []
-    for (test, network, clouds, _, method, _), scores in found.items():
+    for (test, network, clouds, _, method, data), scores in found.items():
         cells = []
         for probe in probes:
             if (row := scores.get(probe)) is None:
@@ -418,13 +418,13 @@ def worth() -> str:
             told = f" ({_points(gain['mean'])} [{_points(gain['low'])}, {_points(gain['high'])}])" if gain else ""
             cells.append(f"{100 * row['accuracy']['mean']:.1f}{told}")
         seeds = max(len(row["seeds"]) for row in scores.values())
-        label = "untrained" if method == "untrained" else f"{method}, {clouds:,}"
+        label = "untrained" if method == "untrained" else f"{method} on {data}, {clouds:,}"
         rows.append([test, f"{networks[network]}, {label}", str(seeds), *cells])
     intro = (
         "Accuracy in % on the test clouds of four real sets, encoders frozen, 1,024 points, mean over seeds;\n"
         "in brackets what lies between it and the same networks untrained, in points, with a 95 % interval over seeds\n"
         "and test clouds (not corrected for the number of comparisons; `p_holm` in the file is). After a method\n"
-        "stands the number of clouds seen, of 256 points.\n\n"
+        "stands what it saw and how many clouds of 256 points.\n\n"
     )
     return intro + table(["test set", "encoder", "seeds", *probes.values()], rows)
 
