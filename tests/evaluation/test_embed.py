@@ -210,6 +210,13 @@ def test_whiten__bad_input_is_one_line(run: Path, tmp_path: Path) -> None:
     shutil.copy(run / "whitening.safetensors", tmp_path / "other")
     with pytest.raises(RunError, match="does not fit features of 6 numbers"):
         embed(tmp_path / "other", boxes((3, 2)), tmp_path / "out.npz", whiten="kept")
+    write_encoder(PointNet(SMALL), PretrainConfig(backbone=SMALL), {}, tmp_path / "twice")
+    shutil.copy(run / "whitening.safetensors", tmp_path / "twice")
+    with pytest.raises(RunError, match="was fitted to other weights than those beside it"):
+        embed(tmp_path / "twice", boxes((3, 2)), tmp_path / "out.npz", whiten="kept")
+    (tmp_path / "other" / "state.json").write_text("{}")
+    with pytest.raises(RunError, match="is a checkpoint; a whitening travels with a finished encoder"):
+        keep_whitening(tmp_path / "other", _many())
     with pytest.raises(RunError, match="belongs to the package; copy its folder"):
         keep_whitening("contrast-pointnet-generated", "no-such-clouds")
     with pytest.raises(ValueError, match="a network alone has no whitening"):
