@@ -93,7 +93,7 @@ RECIPES: dict[str, PretrainConfig] = {
         clouds_seen=1.4e6,
     ),
     # What won per second (LOG.md, docs/worth.md): neighbourhoods before the max, small clouds, copies centred and
-    # scaled again. A quarter of an hour on one core with bf16; what the encoder that ships was trained by.
+    # scaled again. Twenty minutes on one core with bf16; what the encoder that ships was trained by.
     "contrast-edge-pointnet": PretrainConfig(
         method=ContrastConfig(
             augment=AugmentConfig(
