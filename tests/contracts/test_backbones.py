@@ -43,6 +43,14 @@ def test_list__builds_the_class_it_names(name: str) -> None:
     assert "Source:" in (sys.modules[kind.__module__].__doc__ or "")
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_shapes__are_known_without_weights(name: str) -> None:
+    # How a run is opened: its files are compared with a network that was never filled.
+    with torch.device("meta"):
+        shapes = {key: value.shape for key, value in build_backbone(CONFIGS[name]).state_dict().items()}
+    assert shapes == {key: value.shape for key, value in build_backbone(CONFIGS[name]).state_dict().items()}
+
+
 @pytest.mark.parametrize("points", ["fewest", 256])
 def test_forward__widths_are_the_declared_ones(network: Backbone, points: str | int) -> None:
     n = network.min_points if isinstance(points, str) else size(network, points)

@@ -1,5 +1,7 @@
-"""What every pretext task promises, over `METHODS`, on a small PointNet and a small DGCNN."""
+"""What every pretext task promises, over `METHODS`, on the small networks that it can be put around."""
 
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointssl.backbones import Backbone, DGCNNConfig, PointNetConfig, build_backbone
+from pointssl.backbones import Backbone, DGCNNConfig, PatchTransformerConfig, PointNetConfig, build_backbone
 from pointssl.backbones.image import ResNetConfig
 from pointssl.data.batches import stack
+from pointssl.data.reading import ReadConfig
 from pointssl.data.synthetic import SyntheticShapes
+from pointssl.errors import Interrupted
 from pointssl.methods import METHODS, PretextMethod, build_method
 from pointssl.methods.pictures import PictureConfig
 from pointssl.ops.batch_rng import Draws
+from pointssl.runs import layout
+from pointssl.runs.config import DataConfig, PretrainConfig
+from pointssl.runs.run import load
+from pointssl.runs.weights import read_tensors
+from pointssl.train.loop import Step
+from pointssl.train.observe import Observer
+from pointssl.train.pretrain import pretrain
 from pointssl.types import CloudBatch, StepOutput
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -24,19 +35,28 @@ SMALL: dict[str, dict[str, Any]] = {
     "autoencoder": {"points": 64},
     "folding": {"code": 32, "side": 8, "hidden": 32},
     "occo": {"coarse": 32, "side": 2, "hidden": 32, "pixels": 32},
+    "point-mae": {"depth": 1, "heads": 2},
 }
 """What is made smaller than the default, to spare time."""
 ROOT = Path(__file__).parents[2]
 BACKBONES: dict[str, Any] = {
     "pointnet": PointNetConfig(local=(16,), hidden=(16,), pooled_dim=32),
     "dgcnn": DGCNNConfig(k=4, widths=(8, 8), pooled_dim=32),
+    "patch-transformer": PatchTransformerConfig(patches=8, patch_points=8, width=24, depth=2, heads=2),
 }
+OF_PATCHES = ("point-mae",)
+"""Methods that hide patches and so need a network that cuts them."""
 
 
-def fresh(name: str, backbone: str = "pointnet", seed: int = 0) -> PretextMethod:
+def backbones_of(name: str) -> tuple[str, ...]:
+    """Return the networks that a method is tried on, the first one in most tests."""
+    return ("patch-transformer",) if name in OF_PATCHES else ("pointnet", "dgcnn")
+
+
+def fresh(name: str, backbone: str | None = None, seed: int = 0) -> PretextMethod:
     """Build a method around a small network, all weights drawn from `seed`."""
     torch.manual_seed(seed)
-    encoder: Backbone = build_backbone(BACKBONES[backbone])
+    encoder: Backbone = build_backbone(BACKBONES[backbone or backbones_of(name)[0]])
     return build_method(METHODS[name][0](**SMALL.get(name, {})), encoder)
 
 
@@ -60,8 +80,9 @@ def test_list__builds_the_class_it_names(name: str) -> None:
     assert isinstance(method.backbone, Backbone)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    ("name", "backbone"), [(name, backbone) for name in METHODS for backbone in backbones_of(name)]
+)
 def test_forward__every_parameter_gets_a_gradient(name: str, backbone: str, shapes: Tensor) -> None:
     method = fresh(name, backbone)
     loss = score(method, shapes)
@@ -111,6 +132,37 @@ def test_state_dict__carries_the_whole_method(name: str, shapes: Tensor) -> None
     twin = fresh(name, seed=1)
     twin.load_state_dict(method.state_dict())
     assert torch.equal(score(twin.eval(), shapes), score(method.eval(), shapes))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_resume__ends_with_the_same_bits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = PretrainConfig(
+        method=METHODS[name][0](**SMALL.get(name, {})),
+        backbone=BACKBONES[backbones_of(name)[0]],
+        data=DataConfig(reading=ReadConfig(points=64), batch_size=8),
+        ema=0.9,
+        steps=4,
+        checkpoint_every=2,
+    )
+    shapes = SyntheticShapes(16, points=128)
+    whole = pretrain(config, tmp_path / "whole", data=shapes)
+    see = Observer.see
+
+    def seeing(self: Observer, now: Step, *rest: Any) -> None:
+        see(self, now, *rest)
+        if now.index == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Observer, "see", seeing)
+    with pytest.raises(Interrupted):
+        pretrain(config, tmp_path / "stopped", data=shapes)
+    again = pretrain(config, tmp_path / "stopped", data=shapes, resume=True)
+    for file in (layout.WEIGHTS, layout.AVERAGE, layout.OPTIMIZER):
+        one, two = (read_tensors(run / "checkpoints" / "step-00000004" / file) for run in (whole, again))
+        assert one.keys() == two.keys()
+        assert [key for key, value in one.items() if not torch.equal(value, two[key])] == []
+    # What ships is the encoder and nothing else of the method.
+    assert read_tensors(whole / layout.ENCODER / layout.WEIGHTS).keys() == load(whole).state_dict().keys()
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -10,7 +10,7 @@ from pointssl.ops.chamfer import chamfer
 
 
 @pytest.mark.parametrize("squared", [False, True])
-@pytest.mark.parametrize("block", [1 << 22, 64])  # whole, and in rows
+@pytest.mark.parametrize("block", [1 << 22, 1 << 12, 64])  # side by side, one by one, and in rows
 @pytest.mark.parametrize("offset", [0.0, 500.0])
 def test_chamfer__is_that_of_a_tree(squared: bool, block: int, offset: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", block)

@@ -3,7 +3,9 @@
 A comment says what a recipe costs and what it gives; the figures with their spread are in the README.
 """
 
-from pointssl.backbones import DGCNNConfig, EdgePointNetConfig, PointNetConfig
+from dataclasses import replace
+
+from pointssl.backbones import DGCNNConfig, EdgePointNetConfig, PatchTransformerConfig, PointNetConfig
 from pointssl.backbones.image import ResNetConfig
 from pointssl.data.augment import AugmentConfig
 from pointssl.data.reading import ReadConfig
@@ -17,6 +19,7 @@ from pointssl.methods import (
     MMPointConfig,
     OcCoConfig,
     ParAEConfig,
+    PointMAEConfig,
     Rotation3DConfig,
 )
 from pointssl.methods.pictures import PictureConfig
@@ -25,6 +28,17 @@ from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 # CrossPoint's published values, which MM-Point's code is a descendant of and which stand in where its paper is silent.
 _CROSSPOINT_DATA = DataConfig(reading=ReadConfig(points=2048), batch_size=20)
 _CROSSPOINT_OPTIM = OptimConfig(kind="adam", lr=1e-3, schedule="cosine", weight_decay=1e-6)
+
+# Seconds on one core, of the transformer of patches: for tests, and to see whether one's own data goes through.
+_TINY_PATCHES = PretrainConfig(
+    backbone=PatchTransformerConfig(patches=16, patch_points=16, width=48, depth=2, heads=3),
+    data=DataConfig(reading=ReadConfig(points=256), batch_size=16),
+    optim=OptimConfig(kind="adamw", lr=1e-3, weight_decay=0.05),
+    epochs=5.0,
+    checkpoint_every=10,
+    log_every=1,
+    monitor_every=10,
+)
 
 RECIPES: dict[str, PretrainConfig] = {
     # The paper's settings where it gives them (J 32, 1024 points, 25 epochs, no augmentation, z 1024 wide), and those
@@ -153,6 +167,18 @@ RECIPES: dict[str, PretrainConfig] = {
         optim=OptimConfig(kind="adam", lr=1e-4),
         epochs=50.0,
     ),
+    # The code's settings.
+    "point-mae-patch-transformer": PretrainConfig(
+        method=PointMAEConfig(),
+        backbone=PatchTransformerConfig(),
+        data=DataConfig(
+            reading=ReadConfig(points=1024),
+            batch_size=128,
+            augment=AugmentConfig(axis_scale=(2 / 3, 3 / 2), shift=0.2),
+        ),
+        optim=OptimConfig(kind="adamw", lr=1e-3, weight_decay=0.05, warmup_epochs=10.0),
+        epochs=300.0,
+    ),
     # Seconds on one core, views drawn from the points.
     "mm-point-tiny": PretrainConfig(
         method=MMPointConfig(
@@ -182,6 +208,7 @@ RECIPES: dict[str, PretrainConfig] = {
         log_every=1,
         monitor_every=10,
     ),
+    "point-mae-tiny": replace(_TINY_PATCHES, method=PointMAEConfig(depth=1, heads=3)),
 }
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pointssl.backbones.base import Backbone, BackboneConfig
 from pointssl.backbones.layers import PointLayer, require_points
 from pointssl.backbones.transformer import Transformer, TruncatedLinear
+from pointssl.errors import SettingError
 from pointssl.ops import sampling
 from pointssl.ops.kernels import grouping
 from pointssl.types import Features
@@ -111,6 +112,16 @@ class PatchTransformer(Backbone):
     def pool(self, tokens: Float[Tensor, "b v d"]) -> Float[Tensor, "b e"]:
         """Return the max of a cloud's tokens beside their mean."""
         return torch.cat([tokens.amax(dim=1), tokens.mean(dim=1)], dim=-1)
+
+
+def require_patches(backbone: Backbone, method: str) -> PatchTransformer:
+    """Return the network that masked modelling works on; raises `SettingError` for one that cuts no patches."""
+    if not isinstance(backbone, PatchTransformer):
+        raise SettingError(
+            f"{method} hides patches, which {type(backbone).__name__} does not cut; its backbone must be a "
+            "patch-transformer"
+        )
+    return backbone
 
 
 @final

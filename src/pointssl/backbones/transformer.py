@@ -8,7 +8,6 @@ depth (G. Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016).
 
 from typing import final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -65,7 +64,7 @@ class Transformer(nn.Module):
         super().__init__()
         if width % heads:
             raise ValueError(f"width must be a multiple of heads ({heads}), got {width}")
-        rates = torch.linspace(0, drop_path, depth).tolist()
+        rates = [drop_path * step / max(1, depth - 1) for step in range(depth)]
         self.place = nn.Sequential(TruncatedLinear(3, 128), nn.GELU(), TruncatedLinear(128, width))
         self.blocks = nn.ModuleList(Block(width, heads, rate) for rate in rates)
         self.norm = nn.LayerNorm(width)

@@ -15,6 +15,7 @@ from pointssl.methods.jigsaw import Jigsaw, JigsawConfig
 from pointssl.methods.mm_point import MMPoint, MMPointConfig
 from pointssl.methods.occo import OcCo, OcCoConfig
 from pointssl.methods.parae import ParAE, ParAEConfig
+from pointssl.methods.point_mae import PointMAE, PointMAEConfig
 from pointssl.methods.rotation import Rotation3D, Rotation3DConfig
 
 Methods = dict[str, tuple[type[MethodConfig], type[PretextMethod]]]
@@ -29,6 +30,7 @@ METHODS: Methods = {
     "autoencoder": (AutoencoderConfig, Autoencoder),
     "folding": (FoldingConfig, Folding),
     "occo": (OcCoConfig, OcCo),
+    "point-mae": (PointMAEConfig, PointMAE),
 }
 SUPERVISED: Methods = {"classify": (ClassifyConfig, Classify)}
 """What learns from labels on the same engine; no pretext tasks, and started by `train_classifier`."""
@@ -69,6 +71,8 @@ __all__ = [
     "OcCoConfig",
     "ParAE",
     "ParAEConfig",
+    "PointMAE",
+    "PointMAEConfig",
     "PretextMethod",
     "Rotation3D",
     "Rotation3DConfig",

@@ -1,7 +1,7 @@
 """How far are two clouds from each other? The nearest point of the other cloud, for every point, both ways.
 
-Which point is nearest is found without gradients, one cloud at a time; the distance is then taken from the difference
-itself, so that no digits cancel, and its gradient at coincident points is 0, not NaN.
+Which point is nearest is found without gradients, small clouds side by side and large ones in parts; the distance is
+then taken from the difference itself, so that no digits cancel, and its gradient at coincident points is 0, not NaN.
 """
 
 from typing import NamedTuple
@@ -12,6 +12,8 @@ from torch import Tensor
 
 BLOCK = 1 << 22
 """Most distances held at once."""
+MANY = 128
+"""Clouds of which so many fit into that room are compared side by side."""
 
 
 class Chamfer(NamedTuple):
@@ -35,6 +37,8 @@ def nearest_across(
     one: Float[Tensor, "b n 3"], two: Float[Tensor, "b m 3"]
 ) -> tuple[Int64[Tensor, "b n"], Int64[Tensor, "b m"]]:
     """Return the place of the nearest point of the other cloud: for every point of `one`, and of `two`."""
+    if MANY * one.shape[1] * two.shape[1] <= BLOCK:
+        return _side_by_side(one, two)
     rows = max(1, BLOCK // two.shape[1])
     there = torch.empty(one.shape[:2], dtype=torch.int64, device=one.device)
     back = torch.empty(two.shape[:2], dtype=torch.int64, device=one.device)
@@ -49,6 +53,19 @@ def nearest_across(
             back[cloud] = torch.where(least < best, place + row, back[cloud] if row else 0)
             best = torch.minimum(least, best)
     return there, back
+
+
+def _side_by_side(
+    one: Float[Tensor, "b n 3"], two: Float[Tensor, "b m 3"]
+) -> tuple[Int64[Tensor, "b n"], Int64[Tensor, "b m"]]:
+    """Return the same for clouds of which several fit into the room at once, such as patches."""
+    clouds = BLOCK // (one.shape[1] * two.shape[1])
+    there, back = [], []
+    for a, b in zip(one.split(clouds), two.split(clouds), strict=True):
+        distance = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+        there.append(distance.argmin(dim=2))
+        back.append(distance.argmin(dim=1))
+    return torch.cat(there), torch.cat(back)
 
 
 def _mean_distance(

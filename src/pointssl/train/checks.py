@@ -121,7 +121,7 @@ def check_data(dataset: Dataset, config: PretrainConfig, min_points: int, world:
     if data.reading.points < min_points:
         raise SettingError(
             f"data.points is {data.reading.points}, but the backbone needs at least {min_points} points per cloud; "
-            "use more points or fewer neighbours (backbone.k)"
+            "use more points, or fewer neighbours (backbone.k) or patches (backbone.patches)"
         )
     if data.batch_size < 2:
         raise SettingError(f"data.batch_size must be at least 2 (batch norm compares clouds), got {data.batch_size}")
