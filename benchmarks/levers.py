@@ -34,7 +34,7 @@ from pointssl.data.reading import ReadConfig
 from pointssl.evaluation.features import EncodeConfig, encode
 from pointssl.evaluation.record import versions
 from pointssl.files import write_json
-from pointssl.methods import ContrastConfig, MethodConfig
+from pointssl.methods import ContrastConfig, MethodConfig, ParAEConfig
 from pointssl.ops.whitening import fit_whitening
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 from pointssl.runs.layout import read_json
@@ -112,6 +112,13 @@ RECIPES: dict[str, Recipe] = {
         source="mix:generated:unions=0.5,generated:superquadrics=0.25,generated:fractals=0.25",
     ),
     "dgcnn": contrast(backbone=DGCNNConfig(k=15)),
+    "parae": Recipe(POINTNET, ParAEConfig(head=(128,))),
+    "parae-held-out": Recipe(POINTNET, ParAEConfig(head=(128,), held_out=True)),
+    "parae-z-only": Recipe(POINTNET, ParAEConfig(head=(512, 256, 128), point_features=False)),
+    "parae-z-only-held-out": Recipe(POINTNET, ParAEConfig(head=(512, 256, 128), point_features=False, held_out=True)),
+    "parae-z-only-512-points": Recipe(POINTNET, ParAEConfig(head=(512, 256, 128), point_features=False), points=512),
+    "parae-edges": Recipe(EdgePointNetConfig(), ParAEConfig(head=(128,))),
+    "parae-edges-z-only": Recipe(EdgePointNetConfig(), ParAEConfig(head=(512, 256, 128), point_features=False)),
 }
 
 

@@ -10,7 +10,7 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 
 from pointssl.backbones import DGCNN, DGCNNConfig, PointNet, PointNetConfig
 from pointssl.backbones.base import Backbone
-from pointssl.methods.parae import ParAE, ParAEConfig
+from pointssl.methods.parae import ParAE, ParAEConfig, halves
 from pointssl.ops import mixture
 from pointssl.types import CloudBatch, Features
 
@@ -256,6 +256,59 @@ def test_fit__is_the_mixture_that_the_loss_sees() -> None:
     oracle = MixtureSameFamily(Categorical(fitted.weight), MultivariateNormal(fitted.mean, fitted.cov))
     loss = -oracle.log_prob(xyz.transpose(0, 1)).mean()
     torch.testing.assert_close(method(CloudBatch(xyz=xyz)).loss, loss, atol=1e-3, rtol=0)
+
+
+def test_forward__held_out_points_are_scored_by_the_mixture_of_the_others() -> None:
+    method = ParAE(PointNet(SMALL), ParAEConfig(components=4, head=(16,), held_out=True)).eval()
+    xyz = clusters()
+    seen, scored = halves(xyz, torch.Generator().manual_seed(3))
+    rows = torch.cat([seen, scored], dim=1)
+    assert seen.shape[1] == scored.shape[1] == xyz.shape[1] // 2
+    torch.testing.assert_close(rows.sort(dim=1).values, xyz.sort(dim=1).values, atol=0, rtol=0)
+    assert not torch.equal(rows, xyz)
+    fitted = method.fit(seen)
+    oracle = MixtureSameFamily(Categorical(fitted.weight), MultivariateNormal(fitted.mean, fitted.cov))
+    loss = method(CloudBatch(xyz=xyz), torch.Generator().manual_seed(3)).loss
+    torch.testing.assert_close(loss, -oracle.log_prob(scored.transpose(0, 1)).mean(), atol=1e-3, rtol=0)
+
+
+def test_forward__held_out_points_never_reach_the_network() -> None:
+    method = ParAE(PointNet(SMALL), ParAEConfig(components=4, head=(16,), held_out=True))
+    xyz = clusters().requires_grad_()
+    seen, _ = halves(xyz, torch.Generator().manual_seed(3))
+    (of_seen,) = torch.autograd.grad(seen.sum(), xyz)
+    hook = method.backbone.register_forward_pre_hook(lambda _module, inputs: kept.append(inputs[0]))
+    kept: list[Tensor] = []
+    method(CloudBatch(xyz=xyz.detach()), torch.Generator().manual_seed(3))
+    hook.remove()
+    torch.testing.assert_close(kept[0], seen.detach(), atol=0, rtol=0)
+    assert of_seen[..., 0].sum() == seen.shape[0] * seen.shape[1]  # every point once or not at all
+
+
+def test_partition_logits__without_point_features_a_point_is_its_place_and_z() -> None:
+    class Junk(PointNet):
+        """A PointNet whose point features are noise; z is its own."""
+
+        def forward(self, xyz: Float[Tensor, "b n 3"]) -> Features:
+            """Return other point features every time."""
+            features = super().forward(xyz)
+            return Features(points=torch.randn_like(features.points), pooled=features.pooled)
+
+    method = ParAE(Junk(SMALL), ParAEConfig(components=4, head=(16,), point_features=False)).eval()
+    xyz = clusters()
+    torch.testing.assert_close(method.partition_logits(xyz), method.partition_logits(xyz), atol=0, rtol=0)
+    two = xyz.clone()
+    two[:, 1] = two[:, 0]  # the same place in the same cloud
+    logits = method.partition_logits(two)
+    torch.testing.assert_close(logits[:, 0], logits[:, 1])
+    logits.sum().backward()
+    assert all(p.grad is not None and bool((p.grad != 0).any()) for p in method.backbone.local.parameters())
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_min_points__half_of_them_must_do_for_the_network(held_out: bool) -> None:
+    backbone = DGCNN(DGCNNConfig(k=4, widths=(8,), pooled_dim=16))
+    assert ParAE(backbone, ParAEConfig(held_out=held_out)).min_points == (2 * backbone.min_points if held_out else 1)
 
 
 @pytest.mark.parametrize(

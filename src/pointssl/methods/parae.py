@@ -16,7 +16,8 @@ from pointssl.backbones.base import Backbone
 from pointssl.backbones.heads import PointHead
 from pointssl.methods.base import Explanation, Figure, MethodConfig, PretextMethod
 from pointssl.ops import mixture
-from pointssl.types import CloudBatch, StepOutput
+from pointssl.ops.batch_rng import Draws
+from pointssl.types import CloudBatch, Features, StepOutput
 
 FLOAT32_FLOOR = 5e-5
 """Floors below this, in squared radii of the largest cloud of a batch, are computed in float64: in float32 the moments
@@ -35,6 +36,10 @@ class ParAEConfig(MethodConfig):
     """Shape of the Gaussians; the paper's is full."""
     head: tuple[int, ...] = (512, 256, 128)
     """Widths of the layers between the features and the logits."""
+    point_features: bool = True
+    """Give the head every point's own feature, as in the paper; without them it has the coordinates and z alone."""
+    held_out: bool = False
+    """Show the network a random half of the points, fit the mixture on them, and score the other half; ours."""
 
     def __post_init__(self) -> None:
         if self.components < 2:
@@ -59,12 +64,18 @@ class ParAE(PretextMethod):
     def __init__(self, backbone: Backbone, config: ParAEConfig) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = PointHead(backbone.point_dim, backbone.pooled_dim, config.components, config.head)
+        point_dim = backbone.point_dim if config.point_features else 3
+        if config.held_out:
+            self.min_points = 2 * backbone.min_points
+        self.head = PointHead(point_dim, backbone.pooled_dim, config.components, config.head)
         self.config = config
 
     def partition_logits(self, xyz: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n j"]:
         """Scores of every point for every component; their softmax is the soft partition."""
-        scores: Tensor = self.head(self.backbone(xyz))
+        features = self.backbone(xyz)
+        if not self.config.point_features:
+            features = Features(points=xyz, pooled=features.pooled)
+        scores: Tensor = self.head(features)
         return scores
 
     def fit(self, xyz: Float[Tensor, "b n 3"]) -> mixture.Mixture:
@@ -85,19 +96,20 @@ class ParAE(PretextMethod):
         fitted = self.fit_assignment(xyz, assignment)
         return Explanation(features=seen[0][0], assignment=assignment[0], mixture=fitted)
 
-    def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:  # noqa: ARG002
-        """Score one batch; there is no randomness in the method."""
+    def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:
+        """Score one batch; what is random is which points are held out, where some are."""
         exact = self.precision(
             batch.xyz
         )  # asked first, so that a compiled step breaks before the network, not behind it
-        logits = self.partition_logits(batch.xyz)
+        seen, scored = halves(batch.xyz, generator) if self.config.held_out else (batch.xyz, batch.xyz)
+        logits = self.partition_logits(seen)
         # Autocast would run the products of the loss in bf16, where flat clouds have no Cholesky factor.
         with torch.autocast(batch.xyz.device.type, enabled=False):
             # Moments cancel for clouds far from the origin.
-            xyz = batch.xyz.to(exact) - batch.xyz.to(exact).mean(dim=1, keepdim=True)
+            centre = seen.to(exact).mean(dim=1, keepdim=True)
             assignment = logits.to(exact).softmax(dim=-1)
-            fitted = self.fit_assignment(xyz, assignment)
-            loss = -mixture.log_density(xyz, fitted).mean().float()
+            fitted = self.fit_assignment(seen.to(exact) - centre, assignment)
+            loss = -mixture.log_density(scored.to(exact) - centre, fitted).mean().float()
             with torch.no_grad():
                 logs = {
                     "nll": loss.detach(),
@@ -119,3 +131,12 @@ class ParAE(PretextMethod):
     def fit_assignment(self, xyz: Float[Tensor, "b n 3"], assignment: Float[Tensor, "b n j"]) -> mixture.Mixture:
         """Return the mixture of a given soft partition, with this method's floor and covariance."""
         return mixture.fit(xyz, assignment, floor=self.config.floor, covariance=self.config.covariance)
+
+
+def halves(
+    xyz: Float[Tensor, "b n 3"], generator: torch.Generator | None
+) -> tuple[Float[Tensor, "b h 3"], Float[Tensor, "b r 3"]]:
+    """Divide the points of every cloud at random; the first part has n // 2 of them, at least 1."""
+    order = Draws.of_process(generator, len(xyz)).uniform(xyz.shape[1]).argsort(dim=1).to(xyz.device)
+    mixed = xyz.gather(1, order[..., None].expand(-1, -1, 3))
+    return mixed.tensor_split((max(xyz.shape[1] // 2, 1),), dim=1)
