@@ -77,7 +77,7 @@ def _test_queries() -> tuple[EvaluationContext, dict[str, float]]:
 PLANTED: dict[str, Callable[[], tuple[EvaluationContext, dict[str, float]]]] = {
     **dict.fromkeys(("svm-cv", "svm-fixed", "svm-cv-standardised", "svm-cv-wide", "linear-svc"), _splits),
     **dict.fromkeys(("knn-20", "knn-1", "finetune"), _splits),
-    **dict.fromkeys(("fractions-svm", "fractions-finetune"), _subsets),
+    **dict.fromkeys(("fractions-svm", "fractions-svm-standardised", "fractions-finetune"), _subsets),
     **dict.fromkeys(PRESETS, _published),
     "robustness": _damaged,
     "few-shot-a": _training_queries,
@@ -118,7 +118,7 @@ def test_protocol__keeps_the_prediction_of_every_test_cloud(name: str) -> None:
             assert (len(right), right.mean()) == (30, pytest.approx(r.accuracy))
 
 
-@pytest.mark.parametrize("name", ["fractions-svm", "fractions-finetune"])
+@pytest.mark.parametrize("name", ["fractions-svm", "fractions-svm-standardised", "fractions-finetune"])
 def test_fractions__say_how_many_clouds_were_learned_from(name: str) -> None:
     scores = _measured(name)[2]
     assert {(s.protocol, s.n_train) for s in scores} == {(f"{name} 10%", 12), (f"{name} 100%", 120)}

@@ -53,9 +53,9 @@ def neighbours(name: str, k: int, context: EvaluationContext) -> Results:
     return on_features(name, f"kNN, cosine, k = {k}{weights}", predict, context)
 
 
-def fractions_svm(context: EvaluationContext) -> Results:
-    """Linear probe `svm-cv` on the same subsets of the labels for both arms."""
-    config, labels, truth = probe.PROBES["svm-cv"], context.splits.train_labels, context.splits.test_labels
+def fractions_svm(protocol: str, svm: str, context: EvaluationContext) -> Results:
+    """Linear probe `svm` on the same subsets of the labels for both arms."""
+    config, labels, truth = probe.PROBES[svm], context.splits.train_labels, context.splits.test_labels
     results: Results = []
     for fraction in context.fractions:
         for arm in context.arms:
@@ -67,7 +67,7 @@ def fractions_svm(context: EvaluationContext) -> Results:
                 fitted = probe.fit_predict(train, labels[chosen], test, config, seed=subset)
                 repeats.append(repeat(subset, fitted.predictions, truth, c=fitted.c))
                 size = len(chosen)
-            name = f"fractions-svm {fraction:.0%}"
+            name = f"{protocol} {fraction:.0%}"
             results.append(score(name, arm, config.rule, "subsets", size, len(truth), repeats))
     return results
 

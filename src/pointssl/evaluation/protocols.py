@@ -149,7 +149,15 @@ _LIST = (
         rule="`svm-cv` with 1, 5, 10, 20, 50 and 100 % of the labels, by class, at least one cloud each",
         reads="features of that part of the training split; else as `svm-cv`",
         repeated="5 subsets (1 at 100 %)",
-        run=frozen.fractions_svm,
+        run=partial(frozen.fractions_svm, "fractions-svm", "svm-cv"),
+    ),
+    Protocol(
+        name="fractions-svm-standardised",
+        title="Linear SVM, standardised features, on {} of the labels",
+        rule="`svm-cv-standardised` on the subsets of `fractions-svm`",
+        reads="features of that part of the training split; else as `svm-cv-standardised`",
+        repeated="5 subsets (1 at 100 %)",
+        run=partial(frozen.fractions_svm, "fractions-svm-standardised", "svm-cv-standardised"),
     ),
     Protocol(
         name="fractions-finetune",
