@@ -19,7 +19,7 @@ from typing import Any
 
 import tyro
 
-from cells import METHODS, SOURCES, Cell, Grid, Network, settings
+from cells import METHODS, SOURCES, Cell, Data, Grid, Network, settings
 from pointssl.evaluation.record import versions
 from pointssl.files import write_json
 from pointssl.runs.layout import read_json
@@ -76,7 +76,7 @@ def alone(pair: dict[str, Any]) -> dict[str, float]:
 
 def one(pair: dict[str, Any]) -> None:
     """Train for some steps and print what it took."""
-    data = "families" if pair["method"] == "supervised" else "generated"
+    data: Data = "families" if pair["method"] == "supervised" else "generated"
     cell = Cell(pair["method"], data, pair["network"], 0, pair["steps"] * pair["batch"], pair["points"])
     config = settings(cell, Grid(batch=pair["batch"], precision=pair["precision"]))
     source = SOURCES[data].replace("30000", "3000")

@@ -1,7 +1,7 @@
 """Every pretext task on the same data, network and budget, beside the same network untrained.
 
 A grid of cells (`cells.py`), shared by any number of processes and over any number of days; cells of `worth.py` count.
-Budgets are clouds seen, or (`--equal-time`) the processor time that the contrast needs for them, by `results/cost.json`.
+The budget is clouds seen or, with `--equal-time`, the processor time of the contrast for so many (`results/cost.json`).
 Every call ends by gathering all that is finished of it into `results/leaderboard.json`.
 
     POINTSSL_DATA=... python benchmarks/leaderboard.py --backbones pointnet --seeds 0
@@ -58,8 +58,7 @@ def main(options: Options) -> None:
 def cells(options: Options) -> list[Cell]:
     """Return the grid, seed by seed."""
     found = []
-    asked = product(options.seeds, options.backbones, options.methods, options.data)
-    for seed, network, method, data in asked:
+    for seed, network, method, data in product(options.seeds, options.backbones, options.methods, options.data):
         cell = Cell(method, data, network, seed, clouds(options, network, method), options.points)
         found.append(cell.untrained if method == "untrained" else cell)
     return list(dict.fromkeys(found))
@@ -77,16 +76,13 @@ def clouds(options: Options, network: Network, method: str) -> int:
 def mine(options: Options) -> list[Cell]:
     """Return all finished cells that a table of methods at this size is made of."""
     seen = {(network, m, clouds(options, network, m)) for network, m in product(options.backbones, options.methods)}
-    return [
-        cell
-        for cell in finished()
-        if cell.method == "untrained"
-        or (
-            (cell.network, cell.method, cell.clouds) in seen
-            and cell.points == options.points
-            and cell.data in options.data
-        )
-    ]
+    return [cell for cell in finished() if cell.method == "untrained" or asked(cell, options, seen)]
+
+
+def asked(cell: Cell, options: Options, seen: set[tuple[Network, str, int]]) -> bool:
+    """Tell whether a cell has the data, the points and the length of the table."""
+    same = cell.points == options.points and cell.data in options.data
+    return same and (cell.network, cell.method, cell.clouds) in seen
 
 
 if __name__ == "__main__":

@@ -150,9 +150,7 @@ def _edge_notes(scores: Sequence[Score]) -> list[str]:
     notes = []
     for s in scores:
         kind = s.protocol.split()[0]
-        config = PROBES.get(
-            {"fractions-svm": "svm-cv", "fractions-svm-standardised": "svm-cv-standardised"}.get(kind, kind)
-        )
+        config = PROBES.get(kind.replace("fractions-svm", "svm-cv"))
         if config is None or config.c is not None:
             continue
         if any(r.c in (config.grid[0], config.grid[-1]) for r in s.repeats):

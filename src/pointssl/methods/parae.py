@@ -139,4 +139,5 @@ def halves(
     """Divide the points of every cloud at random; the first part has n // 2 of them, at least 1."""
     order = Draws.of_process(generator, len(xyz)).uniform(xyz.shape[1]).argsort(dim=1).to(xyz.device)
     mixed = xyz.gather(1, order[..., None].expand(-1, -1, 3))
-    return mixed.tensor_split((max(xyz.shape[1] // 2, 1),), dim=1)
+    half = max(xyz.shape[1] // 2, 1)
+    return mixed[:, :half], mixed[:, half:]
