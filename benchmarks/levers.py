@@ -73,6 +73,7 @@ def contrast(change: AugmentConfig = BASE, backbone: BackboneConfig = POINTNET, 
 
 MILD = replace(BASE, axis_scale=(0.85, 1.18))
 STILL = replace(MILD, rotation="none")
+DETAILS = "cuts=0.4:frames=0.2:heights=0.4"
 RECIPES: dict[str, Recipe] = {
     "base": contrast(),
     "mild-axis-scale": contrast(MILD),
@@ -91,6 +92,8 @@ RECIPES: dict[str, Recipe] = {
     "superquadrics": contrast(source="generated:superquadrics"),
     "fractals": contrast(source="generated:fractals"),
     "all-formulas": contrast(source="mix:generated:unions=0.5,generated:superquadrics=0.25,generated:fractals=0.25"),
+    "details": contrast(source=f"generated:unions:{DETAILS}"),
+    "edge-pointnet-64-64-details": contrast(backbone=EdgePointNetConfig(), source=f"generated:unions:{DETAILS}"),
     "relu-before-max": contrast(backbone=PointNetConfig(activate_pooled=True)),
     "deep": contrast(backbone=PointNetConfig(local=(64, 64), hidden=(128, 256), pooled_dim=1024)),
     "edge-pointnet": contrast(backbone=EDGES),

@@ -36,8 +36,10 @@ def main() -> None:
     from matplotlib import pyplot as plt
 
     view = camera("y", turn=30, tilt=18)
-    figure, rows = plt.subplots(len(FORMULAS), COLUMNS, figsize=(2 * COLUMNS, 2.1 * len(FORMULAS)), dpi=72)
-    for axes, kind in zip(rows, sorted(FORMULAS, reverse=True), strict=True):
+    kinds = sorted(FORMULAS, reverse=True)
+    kinds[1:1] = ["unions:cuts=1:frames=1:heights=1"]
+    figure, rows = plt.subplots(len(kinds), COLUMNS, figsize=(2 * COLUMNS, 2.1 * len(kinds)), dpi=72)
+    for axes, kind in zip(rows, kinds, strict=True):
         data = open_dataset(f"generated:{kind}:points=6000")
         # Every third fractal is of another class.
         for place, index in zip(axes, range(0, 3 * COLUMNS, 3), strict=True):

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt64
 
 from pointssl.data.generated.dataset import Drawn, Request
+from pointssl.data.generated.details import Cut, Field
 from pointssl.data.generated.poses import PARTS, SLOTS, Poses, draw_poses
 from pointssl.data.generated.surface import placed, surface
 from pointssl.data.synthetic.mesh import Mesh, ellipsoid
@@ -36,6 +37,8 @@ class Solids:
 
     slots = SLOTS + 2 * PARTS
     oversampling = 2.4
+    cut: Cut | None = None
+    field: Field | None = None
 
     def __init__(self, poses: Poses, exponents: Float32[np.ndarray, "b k 2"]) -> None:
         self.poses, self.exponents = poses, exponents

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64, UInt64
 
+from pointssl.data.generated.details import Cut, Field
 from pointssl.data.generated.poses import Poses
 from pointssl.data.synthetic.mesh import Mesh, joined
 from pointssl.ops import counter_random
@@ -26,6 +27,10 @@ class Solids(Protocol):
     """The parts of several shapes; in its own frame a part lies within the cube from -1 to 1 around its middle."""
 
     poses: Poses
+    cut: Cut | None
+    """What is taken away from them."""
+    field: Field | None
+    """Heights of their surfaces."""
     oversampling: float
     """Candidates for each point asked for, with which most shapes have enough left."""
 
@@ -100,13 +105,23 @@ def _block(
     world = flat.reshape(3, shapes, candidates).swapaxes(0, 1)
     place = np.broadcast_to(np.arange(number.shape[1], dtype=np.uint8)[None, :, None], number.shape)
     own = np.repeat(place.ravel(), number.ravel()).reshape(shapes, candidates)
+    cut = np.full(shapes, -1) if solids.cut is None else solids.cut.place
+    on_cut = None if solids.cut is None else own == cut[:, None]
+    inside_some = np.zeros_like(alive)
     for k in range(int(poses.parts.max())):
         there = int((poses.parts > k).sum())
         # Its transpose takes the world into the part's frame.
         turn = poses.turn[:there, k] / poses.half[:there, k, None]
         local = turn.swapaxes(1, 2) @ world[:there]
         local -= np.einsum("bij,bi->bj", turn, poses.move[:there, k])[..., None]
-        alive[:there] &= (solids.level(k, local) >= 1) | (own[:there] == k)
+        outside = solids.level(k, local) >= 1
+        if on_cut is None:
+            alive[:there] &= outside | (own[:there] == k)
+        else:  # what is cut away is seen where it lies inside of a part, whose own surface is gone there
+            inside_some[:there] |= ~outside & (cut[:there, None] != k)
+            alive[:there] &= outside | (own[:there] == k) | on_cut[:there]
+    if on_cut is not None:
+        alive &= ~on_cut | inside_some
     left = np.count_nonzero(alive, axis=1)
     enough = left >= points
     rows = np.flatnonzero(enough)
@@ -114,9 +129,17 @@ def _block(
     at = (chosen + rows[:, None] * candidates).ravel()
     drawn = np.stack([axis.take(at) for axis in flat], axis=-1).reshape(len(rows), points, 3)
     direction = None
-    if normals:
+    if normals or solids.field is not None:
         patch = np.repeat(np.arange(number.size), number.ravel())[at]
-        direction = _turned(poses, patch // number.shape[2], solids.outward(patch, unit[:, at])).T.reshape(drawn.shape)
+        owner, local = patch // number.shape[2], unit[:, at]
+        facing = _turned(poses, owner, solids.outward(patch, local))
+        if solids.cut is not None:  # a hollow looks into what was cut away
+            shape, k = np.divmod(owner, number.shape[1])
+            facing *= np.where(cut[shape] == k, np.float32(-1), np.float32(1))
+        if solids.field is not None:
+            lift, facing = _raised(poses, solids.field, owner, local, facing)
+            drawn += lift.T.reshape(drawn.shape)
+        direction = facing.T.reshape(drawn.shape) if normals else None
     return enough, Surface(drawn, direction, own.ravel().take(at).reshape(len(rows), points).astype(np.int32))
 
 
@@ -157,6 +180,21 @@ def _turned(
     turned = np.einsum("mij,jm->im", (poses.turn / poses.half[..., None, :]).reshape(-1, 3, 3)[owner], normal)
     unit: Float32[np.ndarray, "3 m"] = turned / np.sqrt(np.square(turned).sum(axis=0))
     return unit
+
+
+def _raised(
+    poses: Poses,
+    field: Field,
+    owner: Int64[np.ndarray, " m"],
+    unit: Float32[np.ndarray, "3 m"],
+    facing: Float32[np.ndarray, "3 m"],
+) -> tuple[Float32[np.ndarray, "3 m"], Float32[np.ndarray, "3 m"]]:
+    """Return what points move by, along their normals, and the normals of the surface that they come to lie on."""
+    height, slope = field.at(*np.divmod(owner, poses.half.shape[1]), unit)
+    # The slope is along the axes of a part; a step in the assembly is a step there over the half-axes.
+    uphill = np.einsum("mij,jm->im", (poses.turn / poses.half[..., None, :]).reshape(-1, 3, 3)[owner], slope)
+    tilted = facing - (uphill - facing * (uphill * facing).sum(axis=0))
+    return height * facing, tilted / np.sqrt(np.square(tilted).sum(axis=0))
 
 
 def _choose(
