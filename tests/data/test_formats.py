@@ -197,15 +197,15 @@ def test_pcd__points_without_echo_are_left_out(tmp_path: Path) -> None:
 
 def test_expand_lzf__by_hand() -> None:
     # Three bytes as they are (control 3 - 1), then a copy of 3 + 2 = 5 bytes from 3 back, which repeats itself.
-    assert expand_lzf(bytes([2]) + b"abc" + bytes([3 << 5, 2])) == b"abcabcab"
+    assert expand_lzf(bytes([2]) + b"abc" + bytes([3 << 5, 2]), 8) == b"abcabcab"
     # A long copy: seven in the control, 10 more in a byte of its own, 7 + 10 + 2 = 19 bytes from one back.
-    assert expand_lzf(bytes([0]) + b"z" + bytes([7 << 5, 10, 0])) == b"z" * 20
+    assert expand_lzf(bytes([0]) + b"z" + bytes([7 << 5, 10, 0]), 20) == b"z" * 20
 
 
 @pytest.mark.parametrize("data", [bytes([5]) + b"ab", bytes([3 << 5, 0]), bytes([0]) + b"z" + bytes([7 << 5, 1])])
 def test_expand_lzf__damaged(data: bytes) -> None:
     with pytest.raises(ValueError, match="damaged"):
-        expand_lzf(data)
+        expand_lzf(data, 100)
 
 
 # --- scans -----------------------------------------------------------------------------------------------------------

@@ -20,6 +20,9 @@ WORDS = {
 }
 """What folders, lists and archives call a split, and what it is called here."""
 
+_BEHIND = re.compile(r"(?<=[a-z])[-_ ]?(?:set|data|split|files)$")
+"""What is written behind such a word: train_set, TestData."""
+
 _LIKE = re.compile(
     r"(train|val|valid|test|eval|dev|split|fold|holdout)(ing|idation|ation|s)?([-_ ]?(set|data|split))?[-_ ]?\d*",
     re.IGNORECASE,
@@ -28,12 +31,12 @@ _LIKE = re.compile(
 
 def canonical_split(word: str) -> str:
     """Return train, val or test for the usual words, whatever their case; other words as they are."""
-    return WORDS.get(word.strip().lower(), word.strip())
+    return WORDS.get(_BEHIND.sub("", word.strip().lower()), word.strip())
 
 
 def is_split(word: str) -> bool:
     """Tell whether a folder's name is one of the usual words for a split."""
-    return word.strip().lower() in WORDS
+    return _BEHIND.sub("", word.strip().lower()) in WORDS
 
 
 def looks_like_split(word: str) -> bool:

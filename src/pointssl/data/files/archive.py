@@ -1,5 +1,6 @@
 """What lies in an archive (npz, npy, h5): its arrays by name, and which of them is what."""
 
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -12,12 +13,12 @@ from pointssl.data.files.cloud import Array
 from pointssl.data.files.columns import require_rows
 
 ROLES: Mapping[str, tuple[str, ...]] = {
-    "points": ("points", "data", "xyz", "pos", "pointcloud", "point_cloud", "clouds"),
+    "points": ("points", "data", "xyz", "pos", "pointcloud", "point_cloud", "clouds", "coord", "coords", "pc"),
     "label": ("label", "labels", "y"),
     "normal": ("normal", "normals"),
     "color": ("color", "colors", "colour", "rgb"),
     "intensity": ("intensity", "reflectance"),
-    "part": ("part", "part_label", "pid", "mask", "seg", "segment"),
+    "part": ("part", "part_label", "pid", "mask", "seg", "segment", "sem_label", "semantic_label"),
     "offsets": ("offsets",),
     "class_names": ("class_names",),
     "split": ("split",),
@@ -27,6 +28,14 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 """Names under which arrays are found, in order of preference. ScanObjectNN's `mask` is -1 for background."""
 
 CHANNELS = ("normal", "color", "intensity", "part")
+
+_MAGIC = {True: b"\x93NUMPY", False: b"PK"}
+"""How an npy (True) and an npz begin."""
+_MOST = 1100
+"""Coordinates are not packed smaller than by that; gzip does not pack even zeros smaller."""
+
+_FREE = 1 << 28
+"""Bytes that any file may unpack to."""
 
 WHOLE = ("clouds", "models")
 """An archive of one of these names is called after its folder."""
@@ -52,6 +61,7 @@ def roles_of(arrays: Mapping[str, Any]) -> dict[str, str]:
         )
     if points.size:
         require_rows(points.shape)
+    require_fitting(arrays, keys)
     count = count_of(arrays, keys)
     for role in ("label", "split", "name"):
         if role in keys and count is not None:
@@ -104,6 +114,15 @@ def channel_keys(arrays: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str
     return found
 
 
+def require_fitting(arrays: Mapping[str, Any], keys: Mapping[str, str]) -> None:
+    """Raise `ValueError` for normals and colours that are not those of the points, as their number tells."""
+    points = arrays[keys["points"]]
+    for role in ("normal", "color"):
+        values = arrays[keys[role]] if role in keys else points
+        if values.ndim == points.ndim and not fits(values, points):
+            raise ValueError(f"its '{keys[role]}' {values.shape} do not fit its points {points.shape}; correct them")
+
+
 def fits(values: Any, points: Any) -> bool:
     """Tell whether an array has an entry for every point."""
     return bool(values.shape[: points.ndim - 1] == points.shape[:-1] and values.dtype.kind in "fiub")
@@ -142,7 +161,13 @@ def open_arrays(path: Path) -> Iterator[Mapping[str, Any]]:
         import h5py
 
         with h5py.File(path, "r") as file:
-            yield {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
+            found = {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
+            for name, item in found.items():
+                if item.nbytes > _FREE + _MOST * item.id.get_storage_size():
+                    raise ValueError(f"its array '{name}' announces {item.nbytes} bytes, for which it has no room")
+            if not found:
+                raise ValueError(f"it holds no arrays at its top, only {', '.join(file) or 'nothing'}")
+            yield found
     else:
         yield _load(path, path.stat().st_mtime_ns)
 
@@ -150,8 +175,18 @@ def open_arrays(path: Path) -> Iterator[Mapping[str, Any]]:
 @lru_cache(maxsize=2)
 def _load(path: Path, _changed: int) -> dict[str, Array]:
     """Load npz or npy; the last files stay in memory, because their clouds are asked for in ranges."""
-    if path.suffix.lower() == ".npy":
-        return {"points": np.load(path, allow_pickle=False, mmap_mode="r")}
+    single = path.suffix.lower() == ".npy"
     # Opened here, because NumPy leaves a damaged archive open.
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    with path.open("rb") as stream:
+        if not stream.read(6).startswith(_MAGIC[single]):
+            raise ValueError(f"it does not begin as {'an npy' if single else 'an npz'} file does")
+        stream.seek(0)
+        if single:
+            return {"points": np.load(path, allow_pickle=False, mmap_mode="r")}
+        with zipfile.ZipFile(stream) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > _FREE + _MOST * path.stat().st_size:
+            raise ValueError(f"it unpacks to {unpacked} bytes, more than {_MOST} times its size")
+        stream.seek(0)
+        with np.load(stream, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}

@@ -54,12 +54,14 @@ COLOR = (
     ("diffuse_red", "diffuse_green", "diffuse_blue"),
     ("color_red", "color_green", "color_blue"),
     ("color_r", "color_g", "color_b"),
+    ("colorr", "colorg", "colorb"),
     ("rf", "gf", "bf"),
     ("rgb_0", "rgb_1", "rgb_2"),
 )
 INTENSITY = ("intensity", "i", "reflectance", "reflectivity", "scalar_intensity", "scalar_scalar_intensity")
 PART = ("part", "part_label", "label", "labels", "scalar_label", "class", "classification", "scalar_classification",
-        "segment", "seg", "pid", "semantic_label", "class_id")  # fmt: skip
+        "segment", "seg", "pid", "semantic_label", "class_id", "sem_label", "sem_class", "semantic", "semantics",
+        "scalar_semantic", "label_id", "class_label", "category")  # fmt: skip
 
 CHANNELS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "normal": NORMAL,
@@ -81,6 +83,7 @@ STATED = ("x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "r", "g", "b"
 
 _UNIT = re.compile(r"\s*[\[(][^\])]*[\])]")
 _UNIT_WORD = re.compile(r"_(?:m|mm|cm|km|ft|us_ft|metres?|meters?|feet)$")
+_UNIT_NAMED = re.compile(r"[\[(_]\s*(?:m|mm|cm|km|ft|us[ _]ft|metres?|meters?|feet)\s*[\])]?$", re.IGNORECASE)
 
 
 def plain(name: str) -> str:
@@ -109,6 +112,7 @@ def by_name(columns: Sequence[tuple[str, Array]]) -> Reading:
     three = coordinates(tuple(known))
     if three is None:
         raise ValueError(_no_coordinates([name for name, _ in columns]))
+    _require_one_unit([name for name, _ in columns if plain(name) in three])
     taken = {name: (axis, "by its name") for name, axis in zip(three, "xyz", strict=True)}
     channels: dict[str, Array] = {}
     for channel, choices in CHANNELS.items():
@@ -179,7 +183,7 @@ def require_rows(shape: tuple[int, ...]) -> None:
     """Raise `ValueError` unless the last two axes are points and their (three or more) columns."""
     if len(shape) < 2 or shape[-1] < 3:
         raise ValueError(f"points need at least three columns (x, y, z), got an array of shape {shape}")
-    if shape[-1] > 16 and shape[-1] > shape[-2]:
+    if shape[-1] > shape[-2] and (shape[-1] > 16 or (shape[-2] == 3 and shape[-1] > 9)):
         raise ValueError(f"an array of shape {shape} looks transposed: points are rows (n, 3), so give its transpose")
 
 
@@ -248,6 +252,14 @@ def _unfit(channel: str, values: Array) -> str:
         if channel == "part" and (known != np.round(known)).any():
             return "left out: not whole numbers"
     return ""
+
+
+def _require_one_unit(names: Sequence[str]) -> None:
+    """Refuse X [m] beside Z [mm]: the cloud would be a thousand times too high."""
+    found = [unit.group() for name in names if (unit := _UNIT_NAMED.search(name.strip()))]
+    units = {unit.strip(" _[]()").lower() for unit in found}
+    if len(units) > 1:
+        raise ValueError(f"its coordinates are in different units ({', '.join(names)}); write all in one")
 
 
 def _no_coordinates(found: Sequence[str]) -> str:

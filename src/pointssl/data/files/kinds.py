@@ -35,6 +35,22 @@ def printable(name: str | Path) -> str:
     return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
+def impostor(path: Path) -> str:
+    """Say what lies in the place of a file that could not be read, where it is a known stand-in; else nothing."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")
+    except OSError:
+        return ""
+    if head.startswith(b"version https://git-lfs"):
+        return "it is a git-lfs pointer and not the file itself; fetch that with: git lfs pull"
+    if head.startswith((b"/annex/objects/", b"../.git/annex/", b".git/annex/")):
+        return "it is a git-annex pointer and not the file itself; fetch that with: git annex get"
+    if head[:100].lower().startswith((b"<!doctype html", b"<html")):
+        return "it is a page of a website and not the file itself; download it again, perhaps after signing in"
+    return ""
+
+
 def contents(path: Path) -> bytes:
     """Return the bytes of a file, unpacked where it is compressed, also without saying so (VRML often is).
 

@@ -10,6 +10,9 @@ from pointssl.errors import DataError
 NAMES = ("list.csv", "labels.csv", "index.csv")
 """A list file of one of these names is found by itself."""
 
+_OTHERS = {"class": "label", "category": "label", "subset": "split"}
+"""Columns that others call so: passed over, they would leave the clouds without a class."""
+
 NO_LABEL = ("", "-1", "nan", "none")
 """What stands for a missing class; pandas writes nan."""
 
@@ -36,6 +39,9 @@ def read_list(root: Path, list_file: Path) -> list[tuple[Path, str | None, str]]
         columns = [name.strip().lower() for name in next(rows, [])]
         if "path" not in columns:
             raise DataError(f"{list_file} must begin with a line of column names (path,label,split), got {columns}")
+        for theirs, ours in _OTHERS.items():
+            if theirs in columns and ours not in columns:
+                raise DataError(f"{list_file} has a column '{theirs}' and none called '{ours}'; rename or remove it")
         for cells in rows:
             row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
             if any(row.values()):

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -100,23 +101,34 @@ def _read_header(file: io.BufferedIOBase) -> _Header:
     encoding = lines["DATA"][0].lower() if lines["DATA"] else ""
     if encoding not in _READERS:
         raise ValueError(f"DATA must be {', '.join(_READERS)}, got '{encoding}'")
+    if points < 0 or dtype.itemsize == 0:
+        raise ValueError(f"its header announces {points} points of {dtype.itemsize} bytes each")
     return _Header(dtype=dtype, count=points, encoding=encoding)
 
 
 def _read_text(data: bytes, header: _Header) -> Array:
     rows = [line.split() for line in data.decode("ascii").splitlines()[: header.count] if line.strip()]
     _require(len(rows), header.count, "points")
-    table = np.empty(header.count, header.dtype)
+    # Text has the digits that were written, whatever type the header names: survey coordinates need them all.
+    kinds = [(name, "f8" if kind.base.kind == "f" else kind.base, kind.shape) for name, kind in _kinds(header)]
+    width = sum(math.prod(shape) for _, _, shape in kinds)
+    wrong = next((place for place, row in enumerate(rows) if len(row) != width), None)
+    if wrong is not None:
+        raise ValueError(f"point {wrong} has {len(rows[wrong])} numbers, and its header names {width}")
+    table = np.empty(header.count, kinds)
     column = 0
     for name in header.dtype.names or ():
-        field = header.dtype[name]
-        width = int(np.prod(field.shape))
-        # Through float64 for fractions and through Python's int for whole numbers: both keep every digit.
+        field = table.dtype[name]
+        width = math.prod(field.shape)
         parse = float if field.base.kind == "f" else int
         values = np.array([[parse(word) for word in row[column : column + width]] for row in rows], field.base)
         table[name] = values.reshape(header.count, *field.shape)
         column += width
     return table
+
+
+def _kinds(header: _Header) -> list[tuple[str, np.dtype[Any]]]:
+    return [(name, header.dtype[name]) for name in header.dtype.names or ()]
 
 
 def _read_binary(data: bytes, header: _Header) -> Array:
@@ -129,8 +141,9 @@ def _read_compressed(data: bytes, header: _Header) -> Array:
         raise ValueError("it is cut short: no sizes before the compressed points")
     packed, plain = (int.from_bytes(data[at : at + 4], "little") for at in (0, 4))
     _require(len(data) - 8, packed, "compressed bytes")
-    expanded = expand_lzf(data[8 : 8 + packed])
-    _require(len(expanded), max(plain, header.count * header.dtype.itemsize), "bytes")
+    needed = header.count * header.dtype.itemsize
+    _require(plain, needed, "bytes")
+    expanded = expand_lzf(data[8 : 8 + packed], plain)
     table, offset = np.empty(header.count, header.dtype), 0
     for name in header.dtype.names or ():  # stored column by column
         field = header.dtype[name]
@@ -141,11 +154,11 @@ def _read_compressed(data: bytes, header: _Header) -> Array:
     return table
 
 
-def expand_lzf(data: bytes) -> bytes:
+def expand_lzf(data: bytes, size: int) -> bytes:
     """Undo LibLZF: runs of up to 32 bytes as they are, and copies of 3 to 264 bytes from the last 8 kB.
 
     Raises:
-        ValueError: the data end inside a run, or a copy reaches before the start.
+        ValueError: the data end inside a run, a copy reaches before the start, or other than `size` bytes come out.
     """
     out, at = bytearray(), 0
     damaged = ValueError("its compressed points are damaged")
@@ -170,6 +183,9 @@ def expand_lzf(data: bytes) -> bytes:
             run = run[:wanted]
             at += 2 + long
         out += run
+        if len(out) > size:
+            raise damaged
+    _require(len(out), size, "bytes")
     return bytes(out)
 
 
@@ -182,13 +198,22 @@ def _require(found: int, wanted: int, what: str) -> None:
 
 
 def _unpacked(name: str, values: Array) -> list[tuple[str, Array]]:
-    """Return a field as it is, but PCL's colour as the three bytes inside one 32-bit number, often declared a float."""
+    """Return a field as it is, but PCL's colour as the three bytes inside one 32-bit number, often declared a float.
+
+    In text such a float is written as itself or as the whole number of its bits. Bits that make NaN cannot be written
+    as a float: then the colours are gone.
+    """
     if name not in ("rgb", "rgba") or values.ndim != 1:
         return [(name, values)]
-    bits = np.ascontiguousarray(values)
-    if bits.dtype.itemsize != 4:
-        bits = bits.astype(np.uint32)
-    whole = bits.view(np.uint32)
+    if values.dtype.kind != "f" or values.dtype.itemsize == 4:
+        whole = np.ascontiguousarray(values)
+        whole = whole.view(np.uint32) if whole.dtype.itemsize == 4 else whole.astype(np.uint32)
+    elif not np.isfinite(values).all():
+        return [(name, values)]
+    elif (values == np.round(values)).all() and np.abs(values).max(initial=0) < 2**32:
+        whole = values.astype(np.int64).astype(np.uint32)
+    else:
+        whole = values.astype(np.float32).view(np.uint32)
     return [
         (part, ((whole >> shift) & 255).astype(np.uint8)) for part, shift in (("red", 16), ("green", 8), ("blue", 0))
     ]

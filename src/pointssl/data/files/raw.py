@@ -21,6 +21,9 @@ NUSCENES_COLUMNS = ("x", "y", "z", "intensity", "_")
 SIGHT = 1e4
 """Metres; no laser sees further."""
 
+FAINT = 1e-30
+"""What lies closer to zero was never measured: a small whole number has such bits."""
+
 LEAST = 400
 """Numbers from which on their widths can be compared."""
 
@@ -44,6 +47,8 @@ def read_raw(path: Path, columns: Sequence[str] | None = None) -> Reading:
         raise ValueError(f"it is the buffer of {buffer_of(path)}, and no scan")
     if not np.isfinite(table).all() or np.abs(table[:, :3]).max(initial=0) > SIGHT:
         raise ValueError("its numbers are not a scan in metres (x, y, z, reflectance as float32)")
+    if (np.abs(flat[flat != 0]) < FAINT).mean() > 0.01:
+        raise ValueError("its numbers are not float32: they are all but zero, as whole numbers look when read so")
     better = likelier_width(flat, width)
     if better is not None:
         raise ValueError(

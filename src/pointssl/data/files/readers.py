@@ -15,7 +15,7 @@ from pointssl.data.files import meshes
 from pointssl.data.files.chunks import read_large
 from pointssl.data.files.cloud import make_cloud
 from pointssl.data.files.columns import Meaning, Reading
-from pointssl.data.files.kinds import NUSCENES, is_compressed, kind_of, name_of
+from pointssl.data.files.kinds import NUSCENES, impostor, is_compressed, kind_of, name_of
 from pointssl.data.files.lidar import e57_scans, read_las
 from pointssl.data.files.pcd import read_pcd
 from pointssl.data.files.ptx import ptx_scans
@@ -230,10 +230,9 @@ def _named(path: Path) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise DataError(f"{path} cannot be read: it needs more memory than there is") from error
-    except ValueError as error:
-        raise DataError(f"{path} cannot be read: {_first_line(error)}") from error
     except Exception as error:
-        raise DataError(f"{path} cannot be read: {type(error).__name__}: {_first_line(error)}") from error
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise DataError(f"{path} cannot be read: {impostor(path) or kind + _first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

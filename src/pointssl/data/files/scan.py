@@ -19,7 +19,7 @@ from pointssl.data.files.lists import NAMES, is_list, read_list
 from pointssl.data.files.raw import buffer_of
 from pointssl.data.files.sets import title_of
 from pointssl.data.files.walk import walk
-from pointssl.data.split_names import canonical_split, is_split
+from pointssl.data.split_names import canonical_split, is_split, looks_like_split
 from pointssl.errors import DataError, nearest
 
 ARCHIVES = ("clouds.npz", "models.npz")
@@ -148,7 +148,8 @@ def _splits_first(root: Path, files: Sequence[Path]) -> bool:
     """Tell whether the folders at the top are splits: all of them are called so.
 
     Raises:
-        DataError: some are splits and some are not. One alone may be a class: there are toys called Train.
+        DataError: some are splits and some are not, or all are called much like splits (fold_1, eval). One alone may be
+            a class: there are toys called Train.
     """
     top = {file.relative_to(root).parts[0] for file in files}
     splits = {name for name in top if is_split(name) and (root / name).is_dir()}
@@ -159,6 +160,11 @@ def _splits_first(root: Path, files: Sequence[Path]) -> bool:
         raise DataError(
             f"{root}: the folders {', '.join(sorted(splits))} are splits, and {others} beside them no class of theirs; "
             "move it elsewhere, or say what belongs where in a list.csv (path,label,split)"
+        )
+    if len(top) > 1 and all(looks_like_split(name) for name in top):
+        raise DataError(
+            f"{root}: its folders {_some([printable(name) for name in sorted(top)])} look like splits and not like "
+            "classes; call them train, val and test, or say what belongs where in a list.csv (path,label,split)"
         )
     return False
 

@@ -33,6 +33,7 @@ from pointssl.data.files.archive import (
 from pointssl.data.files.cloud import Array, as_color, as_normal, as_part, color_range, make_cloud
 from pointssl.data.files.columns import Meaning, Reading, by_order, by_values
 from pointssl.data.files.kinds import kind_of, name_of
+from pointssl.data.files.lists import NO_LABEL
 from pointssl.data.split_names import canonical_split
 
 
@@ -202,13 +203,16 @@ def _classes(
         return classes, None
     values = np.asarray(arrays[keys["label"]][()]).reshape(-1)
     if values.dtype.kind not in "fiub":
-        called = words(values)
+        called = ["" if word.strip().lower() in NO_LABEL else word for word in words(values)]
         classes = classes or tuple(sorted({word for word in called if word}))
         unknown = sorted(set(called) - {*classes, ""})
         if unknown:
             raise ValueError(f"its labels must be among its class_names, got '{unknown[0]}'")
         values = np.array([classes.index(word) if word else -1 for word in called])
-    if values.dtype.kind != "f":
+    if values.dtype.kind == "u":  # what -1 becomes in a type without a sign, unless so many classes there are
+        none = np.iinfo(values.dtype).max if np.unique(values).size <= values.max(initial=0) else -1
+        values = np.where(values == none, -1.0, values)
+    elif values.dtype.kind != "f":
         values = values.astype(np.int64)
     known = np.isfinite(values) & (values >= 0)
     if (values[known] != np.round(values[known])).any():
@@ -226,11 +230,16 @@ def _classes(
 def _splits(codes: Any, count: int) -> tuple[str, ...]:
     """Return words for split codes: 0, 1 are train, test; where there is a 2 they are train, val, test."""
     values = np.asarray(codes[()]).reshape(count)
-    if values.dtype.kind not in "iub":
-        return tuple(canonical_split(word) or "all" for word in words(values))
-    names = ("train", "val", "test") if values.max(initial=0) == 2 else ("train", "test")
-    if values.min(initial=0) < 0 or values.max(initial=0) >= len(names):
-        raise ValueError(f"its split must be 0, 1 (train, test) or 0, 1, 2 (train, val, test), got {values.max()}")
+    if values.dtype.kind not in "iufb":
+        called = words(values)
+        if not all(word.strip().isdigit() for word in called):
+            return tuple(canonical_split(word) or "all" for word in called)
+        values = np.array(called, np.int64)
+    known = set(values.tolist())
+    names = ("train", "val", "test") if 2 in known else ("train", "test")
+    if values.dtype.kind == "b" or not known <= set(range(len(names))):
+        found = ", ".join(str(one) for one in sorted(known)[:5])
+        raise ValueError(f"its split must be 0, 1 (train, test) or 0, 1, 2 (train, val, test), or words; got {found}")
     return tuple(names[int(value)] for value in values)
 
 

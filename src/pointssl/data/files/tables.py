@@ -22,6 +22,7 @@ PTS = {4: ("x", "y", "z", "intensity"), 7: ("x", "y", "z", "intensity", "red", "
 """Columns of Leica's pts by their number."""
 
 _DECIMAL_COMMA = re.compile(r"\s*-?\d+,\d+(?:[;\t |]+-?\d+,\d+)+\s*")
+_COMMAS = "; decimal commas are not read: write 1.5 for 1,5"
 _MICROSOFT = {"1.#ind": "nan", "1.#qnan": "nan", "1.#snan": "nan", "1.#inf": "inf"}
 """How older programs for Windows write numbers that are none."""
 
@@ -100,6 +101,7 @@ def find_layout(lines: Sequence[str], *, stated: bool) -> Layout:
                 raise ValueError(f"line {place + 1} has {width} columns; points need at least three (x, y, z)")
             if found is None and names is None and not stated:
                 _require_no_counting(lines, place, cells)
+                _require_no_halves(lines[place:], separator)
             return Layout(names=found, start=place, separator=separator, width=width, announced=announced)
     raise ValueError("it holds no points")
 
@@ -150,6 +152,22 @@ def _require_no_counting(lines: Sequence[str], place: int, cells: Sequence[str])
     if counts and following and all("." in line for line in following):
         message = f"line {place + 1} counts {','.join(cells)}: is it the columns' numbers, or a point?"
         raise ValueError(f"{message} Remove it, or say what the columns are with --columns")
+
+
+def _require_no_halves(rows: Sequence[str], separator: str | None) -> None:
+    """Refuse 1,05,2,50 for 1.05 and 2.50: commas between the halves of numbers as between numbers.
+
+    They are told by a second half that begins with 0, as no whole number does.
+    """
+    if separator != ",":
+        return
+    for row in rows[:1000]:
+        cells = _cells(row, separator)
+        whole = all(cell.removeprefix("-").isdigit() for cell in cells)
+        if len(cells) % 2 or not whole:
+            return
+        if any(len(cell) > 1 and cell.startswith("0") for cell in cells[1::2]):
+            raise ValueError(f"its commas stand inside numbers as well as between them: '{row.strip()[:40]}'{_COMMAS}")
 
 
 def _numbers(rows: Sequence[str], layout: Layout, places: Sequence[int], required: Collection[int]) -> Array:
@@ -214,14 +232,14 @@ def _is_number(word: str) -> bool:
 
 
 def _names(header: str) -> list[str]:
-    """Return the words of a header; units in brackets are taken off before blanks are looked at."""
-    bare = re.sub(r"\s*[\[(][^\])]*[\])]", "", header.strip(" \r\n"))
+    """Return the words of a header; units in brackets belong to the word before them, whatever stands inside."""
+    bare = re.sub(r"\s*[\[(][^\])]*[\])]", lambda unit: re.sub(r"[\s;,|]+", "", unit.group()), header.strip(" \r\n"))
     separator = next((mark for mark in SEPARATORS if mark and mark in bare), None)
     return [word.strip().strip('"') for word in bare.split(separator)]
 
 
 def _hint(text: str) -> str:
-    return "; decimal commas are not read: write 1.5 for 1,5" if _DECIMAL_COMMA.fullmatch(text) else ""
+    return _COMMAS if _DECIMAL_COMMA.fullmatch(text) else ""
 
 
 def _is_comment(text: str) -> bool:

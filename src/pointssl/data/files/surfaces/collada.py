@@ -5,6 +5,7 @@ over whatever pycollada reports as broken. Skinned meshes stay in the pose that 
 """
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,21 @@ def read_collada(path: Path) -> Surface:
         io.BytesIO(contents(path)), ignore=[common.DaeUnsupportedError, common.DaeBrokenRefError]
     )
     _require_all(document)
-    parts: list[Surface] = []
+    return joined(_parts(document))
+
+
+def _parts(document: Any) -> Iterator[Surface]:
+    """Yield the primitives of the scene in their places; without a scene, all there are."""
     if document.scene is None:
-        parts = [_surface(one) for geometry in document.geometries for one in geometry.primitives]
-    else:
-        placed = list(document.scene.objects("geometry"))
-        for controlled in document.scene.objects("controller"):
-            if type(controlled).__name__ != "BoundSkin":
-                raise ValueError("it holds a morph, which is not supported")
-            placed.append(controlled.geometry)
-        for bound in placed:
-            parts += [moved(_surface(one), bound.matrix.astype(np.float64)) for one in bound.original.primitives]
-    return joined(parts)
+        yield from (_surface(one) for geometry in document.geometries for one in geometry.primitives)
+        return
+    for bound in document.scene.objects("geometry"):
+        yield from (moved(_surface(one), bound.matrix.astype(np.float64)) for one in bound.original.primitives)
+    for controlled in document.scene.objects("controller"):
+        if type(controlled).__name__ != "BoundSkin":
+            raise ValueError("it holds a morph, which is not supported")
+        bound = controlled.geometry
+        yield from (moved(_surface(one), bound.matrix.astype(np.float64)) for one in bound.original.primitives)
 
 
 def _require_all(document: Any) -> None:

@@ -58,12 +58,15 @@ def _scene(document: Json, own: bytes | None, folder: Path) -> Surface:
         raise ValueError(f"it requires {', '.join(unknown)}, which is not supported; export it without compression")
     buffers = read_buffers(document, own, folder)
     meshes: dict[int, list[Surface]] = {}
-    parts: list[Surface] = []
-    for number, matrix in _placed(document, buffers):
-        if number not in meshes:
-            meshes[number] = [_primitive(document, buffers, one) for one in document["meshes"][number]["primitives"]]
-        parts += [moved(surface, matrix) for surface in meshes[number]]
-    return joined(parts)
+
+    def parts() -> Iterator[Surface]:
+        for number, matrix in _placed(document, buffers):
+            if number not in meshes:
+                entries = document["meshes"][number]["primitives"]
+                meshes[number] = [_primitive(document, buffers, one) for one in entries]
+            yield from (moved(surface, matrix) for surface in meshes[number])
+
+    return joined(parts())
 
 
 def _unpacked(data: bytes) -> tuple[Json, bytes | None]:

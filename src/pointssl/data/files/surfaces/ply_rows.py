@@ -127,12 +127,14 @@ def _decoded(units: Units, dtype: np.dtype) -> NDArray[Any]:
 
 
 def _typed(values: NDArray[Any], one: Property) -> NDArray[Any]:
-    """Make whole numbers of a text whole again: colours of 8 bits are told from fractions by their type."""
+    """Make whole numbers of a text what their type says: colours of 8 bits are told from fractions by it."""
     if values.dtype != np.float64 or one.dtype.kind == "f":
         return values
     if not (np.isfinite(values).all() and (values == np.trunc(values)).all()):
         raise ValueError(f"its property '{one.name}' has values that are not whole numbers")
-    return values.astype(np.int64)
+    known = np.iinfo(one.dtype)
+    fits = bool(values.min(initial=0) >= known.min and values.max(initial=0) <= known.max)
+    return values.astype(one.dtype if fits else np.int64)
 
 
 def _short(element: Element, rows: int) -> ValueError:

@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float64, Int64, Num
 
 Corners = Int64[np.ndarray, " c"]
 Triangles = Int64[np.ndarray, "f 3"]
+_MOST_CORNERS = 5000
+"""Of a polygon that is not convex: some ten seconds."""
 
 
 def triangulate(
@@ -86,7 +88,13 @@ def _cross(a: Float64[np.ndarray, "3 c p"], b: Float64[np.ndarray, "3 c p"]) -> 
 
 
 def _ears(corners: Float64[np.ndarray, "c 3"]) -> Int64[np.ndarray, "f 3"]:
-    """Cut ear after ear off one polygon, seen along its normal; what cannot be cut (it crosses itself) stays a fan."""
+    """Cut ear after ear off one polygon, seen along its normal; what cannot be cut (it crosses itself) stays a fan.
+
+    Raises:
+        ValueError: so many corners that the search, which is of their square, would take minutes.
+    """
+    if len(corners) > _MOST_CORNERS:
+        raise ValueError(f"a polygon of {len(corners)} corners is not convex; cut it into triangles")
     moved = corners - corners[0]
     normal = np.cross(moved, np.roll(moved, -1, axis=0)).sum(axis=0)
     drop = int(np.abs(normal).argmax())

@@ -1,6 +1,6 @@
 """A surface as a file holds it, and how the parts of a scene become one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -48,19 +48,20 @@ def moved(surface: Surface, matrix: Float64[np.ndarray, "4 4"]) -> Surface:
     return replace(surface, vertices=surface.vertices @ linear.T + offset, faces=faces)
 
 
-def joined(parts: Sequence[Surface]) -> Surface:
+def joined(found: Iterable[Surface]) -> Surface:
     """Return all parts as one; surfaces hide loose points, and colours stay where every part has them.
+
+    Parts are taken one by one, so that a file whose instances are without number is refused before it is unfolded.
 
     Raises:
         ValueError: no parts, or more than fits into memory.
     """
+    parts = list(_bounded(found))
     parts = [part for part in parts if len(part.faces)] or [part for part in parts if len(part.vertices)]
     if not parts:
         raise ValueError("it holds no points")
     if len(parts) == 1:
         return parts[0]
-    if sum(len(part.vertices) + len(part.faces) for part in parts) > _MOST_CORNERS:
-        raise ValueError(f"its parts add up to more than {_MOST_CORNERS} vertices and triangles")
     starts = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
     shared = set.intersection(*(set(part.channels) for part in parts))
     painted = [part.face_color for part in parts if part.face_color is not None]
@@ -70,6 +71,15 @@ def joined(parts: Sequence[Surface]) -> Surface:
         channels={key: np.concatenate([part.channels[key] for part in parts]) for key in sorted(shared)},
         face_color=np.concatenate(painted) if len(painted) == len(parts) else None,
     )
+
+
+def _bounded(parts: Iterable[Surface]) -> Iterator[Surface]:
+    held = 0
+    for part in parts:
+        held += len(part.vertices) + len(part.faces)
+        if held > _MOST_CORNERS:
+            raise ValueError(f"its parts add up to more than {_MOST_CORNERS} vertices and triangles")
+        yield part
 
 
 def as_indices(values: NDArray[np.generic]) -> NDArray[np.int64]:

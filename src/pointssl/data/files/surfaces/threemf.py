@@ -60,20 +60,22 @@ def read_3mf(path: Path) -> Surface:
                 models[part] = _read_part(archive, part)
             return models[part]
 
-        parts: list[Surface] = []
-        waiting = model(_root(archive)).build[::-1]
-        for _ in range(_MOST_PARTS):
-            if not waiting:
-                return joined(parts)
-            use = waiting.pop()
-            found = model(use.part)
-            if use.number in found.meshes:
-                parts.append(moved(found.meshes[use.number], use.matrix))
-            elif use.number not in found.components:
-                raise ValueError(f"it uses object {use.number}, which is not there")
-            for one in reversed(found.components.get(use.number, [])):
-                waiting.append(_Use(one.part, one.number, use.matrix @ one.matrix))
-    raise ValueError(f"it places more than {_MOST_PARTS} objects")
+        def parts() -> Iterator[Surface]:
+            waiting = model(_root(archive)).build[::-1]
+            for _ in range(_MOST_PARTS):
+                if not waiting:
+                    return
+                use = waiting.pop()
+                found = model(use.part)
+                if use.number in found.meshes:
+                    yield moved(found.meshes[use.number], use.matrix)
+                elif use.number not in found.components:
+                    raise ValueError(f"it uses object {use.number}, which is not there")
+                for one in reversed(found.components.get(use.number, [])):
+                    waiting.append(_Use(one.part, one.number, use.matrix @ one.matrix))
+            raise ValueError(f"it places more than {_MOST_PARTS} objects")
+
+        return joined(parts())
 
 
 def _root(archive: zipfile.ZipFile) -> str:

@@ -31,13 +31,15 @@ def read_vrml(path: Path) -> Surface:
     Raises:
         ValueError: cut short, damaged, of version 1, or holding geometry that is not supported.
     """
-    parts: list[Surface] = []
     made: dict[Node, Surface] = {}
-    for node, matrix in _placed(parse(contents(path))):
-        if node not in made:
-            made[node] = _geometry(node)
-        parts.append(moved(made[node], matrix))
-    return joined(parts)
+
+    def parts() -> Iterator[Surface]:
+        for node, matrix in _placed(parse(contents(path))):
+            if node not in made:
+                made[node] = _geometry(node)
+            yield moved(made[node], matrix)
+
+    return joined(parts())
 
 
 def _placed(nodes: list[Node]) -> Iterator[tuple[Node, Float64[np.ndarray, "4 4"]]]:

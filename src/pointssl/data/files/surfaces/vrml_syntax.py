@@ -16,6 +16,8 @@ _TOKEN = re.compile(rb'"(?:\\.|[^"\\])*"|\[[\s\d.,eE+-]*\]|[\[\]{}]|[^\s,"\[\]{}
 """Strings, whole lists of numbers, brackets, words."""
 _COMMENT = re.compile(rb'("(?:\\.|[^"\\])*")|#[^\r\n]*')
 _NUMBER = re.compile(rb"[+-]?\.?\d")
+_DECIMAL_COMMA = re.compile(rb"\d,0\d")
+"""No whole number is written 05."""
 
 
 @dataclass(slots=True, eq=False)
@@ -111,14 +113,17 @@ def _read_value(tokens: _Tokens) -> Any:
     if word[:1] == b'"':
         return _text(tokens.take())
     if word[:1] == b"[" and len(word) > 1:
-        return flat(tokens.take()[1:-1].replace(b",", b" "))
+        numbers = tokens.take()[1:-1]
+        if _DECIMAL_COMMA.search(numbers):
+            raise ValueError("its numbers have decimal commas, which VRML takes for blanks: write 1.05 for 1,05")
+        return flat(numbers.replace(b",", b" "))
     if word == b"[":
         return _read_list(tokens)
     if _NUMBER.match(word):
-        numbers = []
+        row = []
         while _NUMBER.match(tokens.here):
-            numbers.append(tokens.take())
-        return flat(b" ".join(numbers))
+            row.append(tokens.take())
+        return flat(b" ".join(row))
     nodes = _read_node(tokens)
     return nodes[0] if nodes else None
 
