@@ -1,5 +1,7 @@
 """Folders of pictures: layouts, transparency, and every way in which a picture can be missing or different."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -142,3 +144,31 @@ def test_write_views__objects_with_missing_pictures_are_left_out(tmp_path: Path)
     summary = write_views(folder, tmp_path / "out", workers=1)
     assert [name for name, _ in summary.failures] == ["c3"]
     assert ViewStore(tmp_path / "out").names == ("a1", "b2", "d4")
+
+
+def _png(width: int, height: int) -> bytes:
+    """Return a picture whose header announces what its data do not hold."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (_png(9000, 9000), "9000 x 9000 pixels, more than 8192"),
+        (_png(12000, 12000), "12000 x 12000 pixels, more than 8192"),  # of which the package warns
+        (_png(60000, 60000), "exceeds limit"),  # which it refuses itself
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "git lfs pull"),
+    ],
+)
+def test_image_folder__pictures_that_are_none(tmp_path: Path, content: bytes, reason: str) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.png").write_bytes(content)
+    views = ImageFolder(tmp_path)
+    with pytest.raises(DataError, match=f"0.png cannot be read: .*{reason}"):
+        _ = views.size

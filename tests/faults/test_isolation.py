@@ -1,26 +1,32 @@
 """One file that hangs, takes all memory or ends its process costs itself alone, and is named."""
 
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import h5py
+import laspy
 import numpy as np
 import pytest
 
 from pointssl.data.cloud import Cloud
-from pointssl.data.files import isolation
-from pointssl.data.files.dataset import read_entries
+from pointssl.data.cut.cut import cut
+from pointssl.data.files import child, isolation, readers
+from pointssl.data.files.chunks import Scan, open_scans
+from pointssl.data.files.dataset import read_entries, read_one
 from pointssl.data.files.scan import Failure, scan
+from pointssl.data.public.h5 import read_h5
 from pointssl.data.store.dataset import PackedDataset
 from pointssl.data.store.pack import pack
+from pointssl.data.views.meshes import MeshFiles
 from pointssl.errors import DataError, SettingError
 
 PARSER = """
 import os, time
 import numpy as np
-from pointssl.data.files import readers
-from pointssl.data.files.isolation import serve
+from pointssl.data.files import chunks, readers
+from pointssl.data.files.child import serve
+from pointssl.data.public import h5
 
 honest = readers._read_one
 
@@ -34,6 +40,12 @@ def read(path, *rest):
     return honest(path, *rest)
 
 readers._read_one = read
+
+def crash(path, *rest, **named):
+    os.abort()
+
+readers.describe = readers.explain = readers.read_surface = readers.read_clouds = crash
+h5._arrays = chunks.open_scans = chunks.Scan.chunks = crash
 serve()
 """
 
@@ -42,12 +54,12 @@ serve()
 def parser(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the child have a parser that does, by the file's name, what parsers do on damaged files."""
     start = "import sys; sys.path[:] = {path!r}\n" + PARSER.replace("{", "{{").replace("}", "}}")
-    monkeypatch.setattr(isolation, "_START", start)
+    monkeypatch.setattr(child, "_START", start)
     monkeypatch.setattr(isolation, "FOREIGN", frozenset({".xyz"}))
-    isolation._MINE.__dict__.clear()
+    child._MINE.__dict__.clear()
     monkeypatch.setenv("POINTSSL_READ_SECONDS", "20")
     yield
-    isolation._MINE.__dict__.clear()
+    child._MINE.__dict__.clear()
 
 
 def _folder(path: Path, *bad: str) -> Path:
@@ -109,10 +121,10 @@ def test_read_entries__caller_that_leaves_early_gets_its_own_answers_next(parser
 def test_limits__grow_with_the_file_and_are_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.xyz"
     file.write_bytes(bytes(1_000_000))
-    assert isolation.Limits.of(file) == isolation.Limits(seconds=61.0, memory=2**31 + 32_000_000)
+    assert child.Limits.of(file) == child.Limits(seconds=61.0, memory=2**31 + 32_000_000)
     monkeypatch.setenv("POINTSSL_READ_SECONDS", "nan")
     with pytest.raises(SettingError, match="must be a number above 0, got 'nan'"):
-        isolation.Limits.of(file)
+        child.Limits.of(file)
 
 
 def test_read_each__both_ways_give_the_same_in_the_order_of_the_requests(tmp_path: Path) -> None:
@@ -133,3 +145,45 @@ def test_read_each__both_ways_give_the_same_in_the_order_of_the_requests(tmp_pat
     for one in shifted:
         order = np.lexsort(one.T), np.lexsort((cloud - cloud.mean(axis=0)).T)
         np.testing.assert_allclose(one[order[0]], (cloud - cloud.mean(axis=0))[order[1]], atol=1e-5)
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("a.h5", lambda path: isolation.apart(readers.explain, path)),
+        ("a.h5", lambda path: MeshFiles([path], ["a"], [""], "one").mesh(0)),
+        ("a.h5", lambda path: read_h5([path], ["data"])),
+        ("a.las", lambda path: cut(path, path.with_suffix(""))),
+        ("a.h5", read_one),
+        ("a.h5", scan),
+    ],
+)
+def test_doors__a_parser_that_ends_its_process_costs_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, read: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr(isolation, "FOREIGN", frozenset({".h5", ".las"}))
+    (tmp_path / name).write_bytes(b"something")
+    with pytest.raises(DataError, match="it ended the process that read it"):
+        read(tmp_path / name)
+
+
+def test_apart__same_as_at_once_and_errors_with_their_class(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["data"] = np.zeros((2, 9, 3))
+    assert isolation.apart(readers.describe, tmp_path / "b.h5") == readers.describe(tmp_path / "b.h5")
+    (tmp_path / "d.h5").write_bytes(b"no such file")
+    with pytest.raises(DataError, match=r"d\.h5 cannot be read: "):
+        isolation.apart(readers.describe, tmp_path / "d.h5")
+
+
+def test_stream__one_reading_within_another(tmp_path: Path) -> None:
+    las = laspy.LasData(laspy.LasHeader(point_format=0))
+    las.x = las.y = las.z = np.arange(10.0)
+    las.write(str(tmp_path / "a.laz"))
+    [whole] = open_scans(tmp_path / "a.laz")
+    places = []
+    for outer in isolation.stream(Scan.chunks, whole.path, whole, 4):
+        inner = list(isolation.stream(Scan.chunks, whole.path, whole, 5))
+        places.append((outer.rows.tolist(), [len(one.rows) for one in inner]))
+    assert places == [([0, 1, 2, 3], [5, 5]), ([4, 5, 6, 7], [5, 5]), ([8, 9], [5, 5])]

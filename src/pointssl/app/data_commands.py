@@ -158,6 +158,7 @@ def show(data: Positional[str], *, split: str = "all", columns: str | None = Non
     """
     from pointssl.app import data_tables
     from pointssl.data.files.dataset import FileDataset
+    from pointssl.data.files.isolation import apart
     from pointssl.data.files.kinds import kind_of
     from pointssl.data.files.readers import explain
     from pointssl.data.open import open_dataset
@@ -166,7 +167,7 @@ def show(data: Positional[str], *, split: str = "all", columns: str | None = Non
     console.print(two_columns(data_tables.contents(dataset)))
     if isinstance(dataset, FileDataset):
         for path in {kind_of(path): path for path in reversed(dataset.paths)}.values():  # the first of each kind
-            console.print(data_tables.meanings(str(path), explain(path, _stated(columns))))
+            console.print(data_tables.meanings(str(path), apart(explain, path, _stated(columns))))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -18,6 +18,7 @@ from pointssl.data.cut.grid import Grid, unpack
 from pointssl.data.cut.sorting import Survey, blocks_in, share_out, spill, survey
 from pointssl.data.files.chunks import SCANS, Scan, open_scans
 from pointssl.data.files.cloud import Array
+from pointssl.data.files.isolation import apart
 from pointssl.data.files.kinds import kind_of, name_of
 from pointssl.data.files.scan import Failure
 from pointssl.data.store.manifest import sha256, write_manifest
@@ -127,7 +128,7 @@ def _open(files: list[Path]) -> tuple[list[Scan], list[Failure]]:
     failures: list[Failure] = []
     for file in files:
         try:
-            scans += open_scans(file)
+            scans += apart(open_scans, file)
         except Exception as error:
             failures.append(_failure(file, error))
     return scans, failures

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pointssl.data.cut.grid import Grid, pack
 from pointssl.data.files.chunks import Chunk, Scan
 from pointssl.data.files.columns import channels_by_name
+from pointssl.data.files.isolation import stream
 
 SHARD_POINTS = 1 << 21
 """Points of a shard, unless a single block has more: some 100 MB while it is written."""
@@ -44,7 +45,7 @@ def survey(scan: Scan, grid: Grid, told: Callable[[int], None]) -> Survey:
     floor, bright = np.inf, 0.0
     points, filled = 0, set[str]()
     names: dict[str, None] = {}
-    for chunk in scan.chunks():
+    for chunk in stream(Scan.chunks, scan.path, scan):
         keys, found = np.unique(pack(grid.members(_plane(chunk))[1]), return_counts=True)
         counts.update(dict(zip(keys.tolist(), found.tolist(), strict=True)))
         names |= dict.fromkeys(chunk.columns)
@@ -84,7 +85,7 @@ def spill(
     of = np.array([owner[key] for key in known.tolist()], dtype=np.int64)
     for file in (*files, form):
         file.unlink(missing_ok=True)
-    for chunk in scan.chunks():
+    for chunk in stream(Scan.chunks, scan.path, scan):
         table = _table(chunk, found)
         if not form.exists():
             np.save(form, table[:0], allow_pickle=False)
@@ -97,8 +98,8 @@ def spill(
             own = shard == number
             block = table[rows[own]]
             block["block"] = keys[own]
-            with files[number].open("ab") as stream:
-                stream.write(block.tobytes())
+            with files[number].open("ab") as out:
+                out.write(block.tobytes())
         told(len(chunk.rows))
 
 

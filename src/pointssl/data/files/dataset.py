@@ -18,7 +18,7 @@ import numpy as np
 
 from pointssl.data.cloud import Cloud, Labels, Points, Up
 from pointssl.data.files import readers
-from pointssl.data.files.isolation import Request, read_each
+from pointssl.data.files.isolation import Request, apart, read_each
 from pointssl.data.files.scan import Entry, Failure, Listing, choose_split, scan
 from pointssl.errors import DataError
 from pointssl.progress import track
@@ -178,7 +178,7 @@ def open_listed(
 
 def read_one(path: Path, *, columns: Sequence[str] | None = None) -> Cloud:
     """Read a file of any known kind that holds one cloud or one mesh."""
-    clouds = readers.read_clouds(path, columns=columns)
+    clouds = apart(readers.read_clouds, path, columns=columns)
     if len(clouds) != 1:
         raise DataError(f"{path} must hold one cloud, got {len(clouds)}")
     return clouds[0]

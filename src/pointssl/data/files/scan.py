@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pointssl.data.files import readers
+from pointssl.data.files.isolation import apart
 from pointssl.data.files.kinds import kind_of, name_of, printable
 from pointssl.data.files.lists import NAMES, is_list, read_list
 from pointssl.data.files.raw import buffer_of
@@ -231,7 +232,7 @@ def _finish(listing: Listing) -> Listing:
             full.append(replace(entry, name=printable(name_of(entry.path))))
             continue
         try:
-            info = readers.describe(entry.path)
+            info = apart(readers.describe, entry.path)
         except DataError as error:
             failures.append(Failure.of(entry.path, error))
             continue

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
+from pointssl.data.files.archive import open_arrays
+from pointssl.data.files.isolation import apart
+from pointssl.data.files.kinds import impostor
 from pointssl.errors import DataError
 
 
@@ -27,22 +30,12 @@ def read_h5(paths: Sequence[Path], keys: Sequence[str], optional: Sequence[str] 
     Raises:
         DataError: a file that is missing, damaged or without one of `keys`, or whose arrays differ in length.
     """
-    import h5py
-
     parts: dict[str, list[np.ndarray]] = {key: [] for key in (*keys, *optional)}
     for path in paths:
         if not path.is_file():
             raise DataError(f"{path} is missing; the set is not complete, unpack or download it again")
-        try:
-            with h5py.File(path, "r") as file:
-                absent = [key for key in keys if key not in file]
-                if absent:
-                    raise DataError(f"{path} has no array '{absent[0]}'; it holds {', '.join(file) or 'nothing'}")
-                for key, values in parts.items():
-                    if key in file:
-                        values.append(np.asarray(file[key][()]))
-        except OSError as error:
-            raise DataError(f"{path} cannot be read as h5: {error}; download it again") from error
+        for key, array in apart(_arrays, path, tuple(keys), tuple(optional)).items():
+            parts[key].append(array)
         lengths = {key: len(values[-1]) for key, values in parts.items() if len(values) == len(paths) or key in keys}
         if len({lengths[key] for key in keys}) > 1:
             raise DataError(f"{path} does not fit together: arrays of lengths {lengths}")
@@ -51,6 +44,17 @@ def read_h5(paths: Sequence[Path], keys: Sequence[str], optional: Sequence[str] 
         if len({array.shape[1:] for array in values}) > 1:
             raise DataError(f"the '{key}' arrays of {paths[0].parent} differ in shape from file to file")
     return {key: np.concatenate(values) for key, values in joined.items()}
+
+
+def _arrays(path: Path, keys: Sequence[str], optional: Sequence[str]) -> dict[str, np.ndarray]:
+    try:
+        with open_arrays(path) as arrays:
+            absent = [key for key in keys if key not in arrays]
+            if absent:
+                raise DataError(f"{path} has no array '{absent[0]}'; it holds {', '.join(arrays)}")
+            return {key: np.asarray(arrays[key][()]) for key in (*keys, *optional) if key in arrays}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as h5: {impostor(path) or error}; download it again") from error
 
 
 def cloud_points(points: Shaped[np.ndarray, "..."], where: Path) -> Shaped[np.ndarray, "b n 3"]:

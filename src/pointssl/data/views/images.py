@@ -11,20 +11,26 @@ file name. Decoding a picture costs some 0.4 ms: `write_views` packs them once f
 
 import hashlib
 import os
+import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from pointssl.data.files.kinds import impostor
 from pointssl.data.views.manifest import Kind
 from pointssl.errors import DataError
 from pointssl.progress import track
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 INNER = "rendering"
+_LARGEST = 8192
+"""Pixels along a side; views are some hundreds wide."""
 _ALL_LOOKED_AT = 50_000
 """Up to so many pictures are all looked at before training, of more the first of each object."""
 
@@ -146,13 +152,10 @@ class ImageFolder:
     def _read(self, file: Path) -> UInt8[np.ndarray, "c h w"]:
         from PIL import Image
 
-        try:
-            with Image.open(file) as opened:
-                self._require_like_first(file, opened.size, _is_colour(opened.mode))
-                transparent = "A" in opened.mode or "transparency" in opened.info
-                image = opened.convert("RGBA") if transparent else opened.convert("RGB" if self.channels == 3 else "L")
-        except OSError as error:
-            raise DataError(f"{file} cannot be read: {error}; restore it, or leave the object out") from error
+        with _opened(file) as opened:
+            self._require_like_first(file, opened.size, _is_colour(opened.mode))
+            transparent = "A" in opened.mode or "transparency" in opened.info
+            image = opened.convert("RGBA") if transparent else opened.convert("RGB" if self.channels == 3 else "L")
         if transparent:
             image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
             image = image.convert("RGB" if self.channels == 3 else "L")
@@ -161,13 +164,36 @@ class ImageFolder:
 
 def _header(file: Path) -> tuple[tuple[int, int], bool]:
     """Return the size of a picture and whether it has colours, without decoding it."""
+    with _opened(file) as opened:
+        return opened.size, _is_colour(opened.mode)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """Give a picture that is not decoded yet; whatever is wrong with it is an error that names it.
+
+    Raises:
+        DataError: unreadable, or of more pixels than any view has: few bytes may announce gigabytes.
+    """
     from PIL import Image
 
     try:
-        with Image.open(file) as opened:
-            return opened.size, _is_colour(opened.mode)
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error}; restore it, or leave the object out") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below, in our words
+            opened = Image.open(file)
+        with opened:
+            _require_size(*opened.size)
+            yield opened
+    except DataError:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = impostor(file) or error
+        raise DataError(f"{file} cannot be read: {reason}; restore it, or leave the object out") from error
+
+
+def _require_size(width: int, height: int) -> None:
+    if max(width, height) > _LARGEST:
+        raise ValueError(f"it has {width} x {height} pixels, more than {_LARGEST} along a side")
 
 
 def _is_colour(mode: str) -> bool:

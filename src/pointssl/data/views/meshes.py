@@ -19,6 +19,7 @@ from jaxtyping import Int64
 from pointssl.data.cloud import Points
 from pointssl.data.files import readers
 from pointssl.data.files.cloud import find_shift
+from pointssl.data.files.isolation import apart
 from pointssl.data.files.kinds import kind_of
 from pointssl.data.files.readers import MESHES, read_surface
 from pointssl.data.files.scan import Listing, scan
@@ -129,7 +130,7 @@ class MeshFiles:
 
     def mesh(self, index: int) -> Mesh:
         """Read one mesh."""
-        surface = read_surface(self.paths[index])
+        surface = apart(read_surface, self.paths[index])
         return checked(surface.vertices, surface.faces, str(self.paths[index]))
 
 
