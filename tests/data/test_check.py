@@ -212,3 +212,17 @@ def test_sheet__is_a_picture_of_two_dozen_clouds(tmp_path: Path) -> None:
 def test_sheet__names_are_no_formulas(tmp_path: Path) -> None:
     clouds = [("$x_{[broken", GOOD), ("点云" * 20, GOOD * np.float32(1e-30))]
     assert cloud_sheet(clouds, title="a$b").png[:4] == b"\x89PNG"
+
+
+def test_check__kinds_of_files_that_stand_differently(tmp_path: Path) -> None:
+    shapes = SyntheticShapes(24)
+    for place in range(24):
+        xyz = shapes.xyz(place)
+        turned = place % 2 == 1
+        name = tmp_path / f"{place}.{'csv' if turned else 'xyz'}"
+        np.savetxt(name, xyz[:, [0, 2, 1]] if turned else xyz, delimiter="," if turned else " ")
+    told = found(check(tmp_path, needed_points=8))[Issue.MIXED_UP]
+    assert sorted(line[:7] for line in told) == [".csv: z", ".xyz: y"]
+    for file in tmp_path.glob("*.csv"):
+        file.unlink()
+    assert Issue.MIXED_UP not in found(check(tmp_path, needed_points=8))

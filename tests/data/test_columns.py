@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pointssl.app.pretrain_commands import with_data
+from pointssl.data.check import check
 from pointssl.data.cloud import Cloud
 from pointssl.data.files import readers
 from pointssl.data.files.cloud import as_color, as_part, find_shift, settle
 from pointssl.data.files.columns import by_name, by_values, plain, stated_columns
-from pointssl.data.open import open_dataset
+from pointssl.data.open import open_dataset, splits_of
+from pointssl.data.splits import open_splits
 from pointssl.data.store.dataset import PackedDataset
 from pointssl.data.store.pack import pack
 from pointssl.errors import DataError, SettingError
+from tests.doubles import tiny_config
 
 XYZ = np.array([[0.25, 1, 2], [3, 4.5, 5], [6, 7, 8.75]])
 """Each number is unlike the others, so that a column in the wrong place is seen."""
@@ -315,3 +319,33 @@ def test_find_shift__survives_points_without_data(marks: list[list[float]]) -> N
     shift = find_shift(np.concatenate([marks, cloud]))
     assert shift is not None
     np.testing.assert_allclose(shift, [500000, 5400000, 100], atol=1)
+
+
+def test_columns__go_with_the_word_wherever_a_folder_is_named(tmp_path: Path) -> None:
+    for name in ("cup", "lamp"):
+        (tmp_path / "src" / name).mkdir(parents=True)
+        for number in range(5):
+            table = np.column_stack([[7, 8, 9], XYZ[:, ::-1] + number, [3, 1, 2]])
+            np.savetxt(tmp_path / "src" / name / f"{number}.txt", table)
+    columns = ("_", "z", "y", "x", "label")
+    word = f"{tmp_path / 'src'}:columns={','.join(columns)}"
+    stated = open_dataset(tmp_path / "src", columns=columns)
+    assert open_dataset(word).fingerprint == stated.fingerprint
+    assert open_splits(word).train.xyz(0).tolist() == XYZ.tolist()
+    assert splits_of(word) == ()
+    pack(word, tmp_path / "out")
+    assert PackedDataset(tmp_path / "out").manifest.settings["columns"] == list(columns)
+    assert check(word, needed_points=3).clouds == 10
+    with pytest.raises(SettingError, match="are stated twice"):
+        open_dataset(word, columns=columns)
+    with pytest.raises(SettingError, match="are known by its name"):
+        open_dataset("synthetic:9:columns=x,y,z")
+    with pytest.raises(SettingError, match="stated when it was packed"):
+        open_dataset(f"{tmp_path / 'out'}:columns=x,y,z")
+
+
+def test_pretrain__columns_are_kept_in_the_settings_of_the_run(tmp_path: Path) -> None:
+    given = with_data(tiny_config(), str(tmp_path), "x, y, z, _")
+    assert given.data.source == f"{tmp_path}:columns=x,y,z,_"
+    with pytest.raises(SettingError, match="--columns are those of --data"):
+        with_data(tiny_config(), None, "x,y,z")

@@ -4,6 +4,7 @@ import base64
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,3 +160,72 @@ def test_ply_that_names_a_texture_is_read_in_silence(tmp_path: Path, caplog: pyt
     path.write_text(path.read_text().replace("comment made", "comment TextureFile none.png\ncomment made"))
     assert area(path) == pytest.approx(6)
     assert not caplog.records
+
+
+@pytest.mark.case("63-ply-forms")
+@pytest.mark.parametrize("form", ["no faces", "face 0", "windows", "list first"])
+def test_ply_of_vertices_alone(tmp_path: Path, form: str) -> None:
+    written = np.array([[0, 0, 0], [1, 0, 0], [1, 2, 0], [0, 2, 3]], "<f4")
+    vertex = "element vertex 4\nproperty float x\nproperty float y\nproperty float z\n"
+    head = f"ply\nformat binary_little_endian 1.0\n{vertex}"
+    head += "element face 0\nproperty list uchar int vertex_indices\n" if form == "face 0" else ""
+    head += "end_header\n"
+    data = (head.replace("\n", "\r\n") if form == "windows" else head).encode() + written.tobytes()
+    if form == "list first":
+        rows = "2 9 8\n3 9 8 7\n" + "".join("{:g} {:g} {:g}\n".format(*row) for row in written)
+        camera = "element camera 2\nproperty list int float p\n"
+        data = f"ply\nformat ascii 1.0\n{camera}{vertex}end_header\n{rows}".encode()
+    (tmp_path / "a.ply").write_bytes(data)
+    [cloud] = readers.read_clouds(tmp_path / "a.ply")
+    np.testing.assert_array_equal(cloud.points, written)
+
+
+SCENES: dict[str, tuple[dict[str, Any], list[list[float]]]] = {
+    "default": (  # the second of two scenes is the one to show
+        {
+            "scene": 1,
+            "scenes": [{"nodes": [0]}, {"nodes": [1]}],
+            "nodes": [{"mesh": 0}, {"mesh": 0, "translation": [5, 0, 0]}],
+        },
+        [[5, 0, 0], [6, 0, 0], [5, 1, 0]],
+    ),
+    "nested": (  # turned by a quarter about z, then doubled, then lifted
+        {
+            "scenes": [{"nodes": [0]}],
+            "nodes": [
+                {"children": [1], "translation": [0, 0, 7], "scale": [2, 2, 2]},
+                {"mesh": 0, "rotation": [0, 0, 0.5**0.5, 0.5**0.5]},
+            ],
+        },
+        [[0, 0, 7], [0, 2, 7], [-2, 0, 7]],
+    ),
+    "mirrored": (
+        {"scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0, "scale": [-1, 1, 1]}]},
+        [[0, 0, 0], [-1, 0, 0], [0, 1, 0]],
+    ),
+}
+
+
+@pytest.mark.case("64-glb-scenes")
+@pytest.mark.parametrize("name", SCENES)
+def test_scenes_of_glb(tmp_path: Path, name: str) -> None:
+    binary = Binary()
+    binary.add(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4"))
+    placed, expected = SCENES[name]
+    document = one_mesh({"attributes": {"POSITION": 0}}) | {"scene": 0} | placed
+    surface = read_surface(write_glb(tmp_path / "a.glb", binary, **document))
+    np.testing.assert_allclose(surface.vertices, expected, atol=1e-6)
+    [cloud] = readers.read_clouds(tmp_path / "a.glb", points=20)
+    np.testing.assert_allclose(cloud.channels["normal"], np.tile([0, 0, 1], (20, 1)), atol=1e-6)
+
+
+@pytest.mark.case("64-glb-scenes")
+def test_points_of_glb_keep_their_colours_and_their_place(tmp_path: Path) -> None:
+    binary = Binary()
+    binary.add(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4"))
+    color = binary.add(np.array([[255, 0, 51, 255]] * 3, "u1"), normalized=True)
+    primitive = {"attributes": {"POSITION": 0, "COLOR_0": color}, "mode": 0}
+    write_glb(tmp_path / "a.glb", binary, **one_mesh(primitive, {"translation": [3, 0, 0]}))
+    [cloud] = readers.read_clouds(tmp_path / "a.glb")
+    np.testing.assert_array_equal(cloud.points, [[3, 0, 0], [4, 0, 0], [3, 1, 0]])
+    np.testing.assert_allclose(cloud.channels["color"], np.tile([1, 0, 0.2], (3, 1)), atol=1e-6)

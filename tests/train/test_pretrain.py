@@ -142,6 +142,7 @@ def test_resume__holds_for_every_kind_of_run(
     assert all(torch.equal(value, encoders[1][key]) for key, value in encoders[0].items())
 
 
+@pytest.mark.case("58-resume")
 def test_resume__after_kill_9_within_a_checkpoint(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, "-m", "tests.train.whole_run", str(run), "cut"]

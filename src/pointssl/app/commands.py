@@ -43,6 +43,7 @@ def embed(
     run: Positional[str],
     *,
     data: str | None = None,
+    columns: str | None = None,
     out: Path,
     split: str = "all",
     points: int | None = None,
@@ -57,6 +58,7 @@ def embed(
         run: folder of the run, a name that `pointssl models` lists, or hf:OWNER/MODEL; where --data is left out, the
             clouds, which the first of those models then encodes.
         data: clouds: a folder, store or file, `synthetic`, or NAME:PATH.
+        columns: names of the columns of tables and arrays in their order, such as x,y,z,_,red,green,blue,label.
         out: file to write; its ending is the format.
         split: `all`, or one of the data's splits.
         points: points per cloud; the run's own by default.
@@ -65,6 +67,7 @@ def embed(
         bf16: encode in bf16.
         whiten: make neighbours better: by the whitening `kept` with the encoder, or by one of these clouds' `own`.
     """
+    from pointssl.data.files.columns import with_columns
     from pointssl.errors import SettingError
     from pointssl.evaluation.embed import embed as write
     from pointssl.runs import layout, shipped
@@ -74,6 +77,7 @@ def embed(
             raise SettingError(f"{run} is a run; say which clouds it is to encode: --data CLOUDS")
         run, data = shipped.default(), run
         _print(f"encoder: {run}")
+    data = with_columns(data, columns)
     found = write(run, data, out, split=split, points=points, seed=seed, device=device, bf16=bf16, whiten=whiten)
     _say(f"{len(found.features)} vectors of {found.features.shape[1]}", out)
 

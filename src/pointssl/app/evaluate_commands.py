@@ -19,6 +19,7 @@ def evaluate(
     run: Positional[str],
     *,
     data: str,
+    columns: str | None = None,
     protocols: Protocols = DEFAULT,
     seeds: int = 3,
     points: int | None = None,
@@ -32,6 +33,7 @@ def evaluate(
     Args:
         run: folder of the run, or hf:OWNER/MODEL.
         data: labelled clouds: a folder, store or file, `synthetic`, or NAME:PATH.
+        columns: names of the columns of tables and arrays in their order, such as x,y,z,_,red,green,blue,label.
         protocols: names of protocols.
         seeds: number of evaluation seeds: of untrained weights, points, folds, subsets and fine-tuning.
         points: points per cloud; the run's own by default.
@@ -40,12 +42,13 @@ def evaluate(
         finetune: recipe of `finetune` and `fractions-finetune`; `pointssl recipes` lists those of `pointssl train`.
         score_epochs: score fine-tunings after every epoch too, to tell the best one beside the last.
     """
+    from pointssl.data.files.columns import with_columns
     from pointssl.evaluation.suite import evaluate as measure
     from pointssl.evaluation.table import evaluation_table
 
     result = measure(
         run,
-        data,
+        with_columns(data, columns),
         protocols=protocols,
         seeds=range(seeds),
         points=points,

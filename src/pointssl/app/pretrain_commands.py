@@ -27,6 +27,8 @@ class Pretrain:
     """The recipe's settings, every one of which can be changed."""
     data: str | None = None
     """The clouds: a store, folder or file, `generated:unions`, `synthetic`, NAME:PATH; short for --data.source."""
+    columns: str | None = None
+    """Names of the columns of tables and arrays in --data, in their order, such as x,y,z,_,red,green,blue,label."""
     init_from: str | None = None
     """A run, checkpoint, encoder folder or hf:OWNER/MODEL whose weights training starts from; its encoder, task, way to
     read clouds and, without --data, its clouds are then the defaults. From scratch without."""
@@ -78,8 +80,7 @@ def run(words: Sequence[str]) -> None:
         base = from_run(base, start)
     given = flags.change(Pretrain(config=own_budget(base, words)), words[1:], f"pointssl pretrain {name}")
     config = given.config
-    if given.data is not None:
-        config = replace(config, data=replace(config.data, source=given.data))
+    config = with_data(config, given.data, given.columns)
     if given.dry_run:
         from pointssl.train.estimate import estimate
 
@@ -87,6 +88,18 @@ def run(words: Sequence[str]) -> None:
         return
     out = given.out or Path("runs") / name
     _finished(pretrain.pretrain(config, out, init_from=given.init_from, device=given.device))
+
+
+def with_data(config: PretrainConfig, data: str | None, columns: str | None) -> PretrainConfig:
+    """Return settings with the clouds that the command line names; raises `SettingError` for columns of nothing."""
+    from pointssl.data.files.columns import with_columns
+
+    source = config.data.source if data is None else data
+    if source is None and columns is not None:
+        raise SettingError("--columns are those of --data, which is missing")
+    return (
+        config if source is None else replace(config, data=replace(config.data, source=with_columns(source, columns)))
+    )
 
 
 def from_run(base: PretrainConfig, run: str) -> PretrainConfig:

@@ -9,7 +9,7 @@ from rich.table import Table
 from tyro.conf import AvoidSubcommands, arg
 
 from pointssl.app import flags
-from pointssl.app.pretrain_commands import own_budget
+from pointssl.app.pretrain_commands import own_budget, with_data
 from pointssl.app.tables import two_columns
 from pointssl.errors import SettingError
 from pointssl.progress import make_console, say
@@ -30,6 +30,8 @@ class Train:
     """Which clouds are learned from and scored on."""
     data: str | None = None
     """The clouds: a store, folder or file, `synthetic`, or NAME:PATH; short for --data.source."""
+    columns: str | None = None
+    """Names of the columns of tables and arrays in --data, in their order, such as x,y,z,_,red,green,blue,label."""
     init_from: str | None = None
     """A run, checkpoint, encoder folder or hub name to start from: its encoder, and its way to read clouds where the
     command line does not say otherwise; from scratch without."""
@@ -75,8 +77,7 @@ def run(words: Sequence[str]) -> None:
     base = recipe if start is None else from_run(recipe, start)
     given = flags.change(Train(config=own_budget(base, words)), words[1:], f"pointssl train {name}")
     config = given.config
-    if given.data is not None:
-        config = replace(config, data=replace(config.data, source=given.data))
+    config = with_data(config, given.data, given.columns)
     if given.dry_run:
         from pointssl.train.classifier import fitted
         from pointssl.train.estimate import estimate

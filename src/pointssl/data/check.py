@@ -6,6 +6,7 @@ notes (worth knowing). Results only: the command line makes a table of them.
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from pointssl.data.cloud import Cloud, Dataset, Points
-from pointssl.data.files.columns import stated_columns
+from pointssl.data.files.columns import parted, stated_columns
 from pointssl.data.files.dataset import read_entries
 from pointssl.data.files.kinds import printable
 from pointssl.data.files.scan import Entry, Failure, Listing, scan
@@ -73,6 +74,7 @@ class Issue(Enum):
     ONE_CLASS = ("warning", "all clouds are of one class", "is the folder one level too high?")
     NO_SPLIT = ("warning", "in no split, where others are in one", "they take part in 'all' only")
     PARTLY_LABELLED = ("warning", "without a label, where others have one", "the set counts as unlabelled")
+    MIXED_UP = ("warning", "groups of files that stand differently", "turn them alike: up is one axis for all clouds")
     SAME_NAME = ("warning", "files of one name", "clouds are called after their folders too")
     LINKS = ("warning", "folders that are links, followed", "nothing, if they belong to the data")
     OTHER_SHAPES = ("warning", "may hold shapes too, but are not read", "unpack or convert them, or remove them")
@@ -147,12 +149,15 @@ def check(data: Data, *, needed_points: int = 1024, columns: Sequence[str] | Non
     Raises:
         DataError: there is nothing to look at (a missing path, an empty folder).
     """
+    if isinstance(data, str) and columns is None:
+        data, columns = parted(data)
     columns = None if columns is None else stated_columns(columns)
     seen: dict[Issue, list[str]] = {issue: [] for issue in Issue}
     extents: list[tuple[str, float]] = []
     first_with: dict[bytes, str] = {}
     sizes: list[int] = []
     votes: list[int] = []
+    stand: dict[str, list[int]] = {}
     sample: list[tuple[str, Points]] = []
     opened = _open(data, seen, columns)
     drawn = set(np.linspace(0, opened.total - 1, min(SAMPLE, opened.total)).astype(int).tolist())
@@ -168,6 +173,7 @@ def check(data: Data, *, needed_points: int = 1024, columns: Sequence[str] | Non
             seen[Issue.UNNAMED].append(f"{who} ({cloud.channels['extra'].shape[1]})")
         if len(cloud.points) and np.isfinite(cloud.points).all():
             votes.append(up_vote(cloud.points))
+            stand.setdefault(_group(cloud), []).append(votes[-1])
             if place in drawn:
                 sample.append((who, cloud.points[:: -(-len(cloud.points) // 2048)]))
             extents.append((who, _extent(cloud.points)))
@@ -177,6 +183,7 @@ def check(data: Data, *, needed_points: int = 1024, columns: Sequence[str] | Non
                 seen[Issue.DUPLICATE].append(f"{who} = {first_with[digest]}")
             first_with.setdefault(digest, who)
     seen[Issue.SCALE_OUTLIER] += _odd_sizes(extents)
+    seen[Issue.MIXED_UP] += _differing(stand)
     _note_names(opened, seen)
     findings = tuple(
         Finding(issue=issue, count=len(where), examples=tuple(where[:EXAMPLES]))
@@ -249,6 +256,18 @@ def _odd_sizes(extents: Sequence[tuple[str, float]]) -> list[str]:
         for name, extent in extents
         if extent > 0 and not usual / 100 <= extent <= usual * 100
     ]
+
+
+def _group(cloud: Cloud) -> str:
+    """Return the kind of file that a cloud is from, where its origin tells: those of one kind were written alike."""
+    file = re.match(r"[^\[#(]*?(\.\w+)(?=[\[# ]|$)", Path(cloud.origin).name)
+    return file[1].lower() if file else ""
+
+
+def _differing(votes: dict[str, list[int]]) -> list[str]:
+    """Return how the groups stand, where the axis that most of one vote for is not that of another."""
+    ups = {group: up for group, own in votes.items() if (up := probable_up(own))}
+    return [f"{group}: {up}" for group, up in ups.items()] if len({up[0] for up in ups.values()}) > 1 else []
 
 
 def _note_names(opened: _Source, seen: dict[Issue, list[str]]) -> None:

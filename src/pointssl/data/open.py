@@ -3,8 +3,8 @@
 `synthetic`, `synthetic:COUNT` or `synthetic:COUNT:SEED` are generated shapes with labels; `generated:KIND` are shapes
 without end, and `mix:SET=WEIGHT,SET=WEIGHT` several sets in shares (docs/generated.md); `NAME:PATH` reads PATH by the
 layout of a named data set (`modelnet40:/data/modelnet40_ply_hdf5_2048`); anything else is a path to a packed store, to
-a folder of files, or to one file that holds many clouds. In Python an open `Dataset` will do as well, and a pair of
-them (or of words and paths) is a training and a test set.
+a folder of files, or to one file that holds many clouds; `PATH:columns=x,y,z,_,label` says what its columns are. In
+Python an open `Dataset` will do as well, and a pair of them (or of words and paths) is a training and a test set.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pointssl.data import DATASETS
 from pointssl.data.cloud import Dataset
-from pointssl.data.files.columns import stated_columns
+from pointssl.data.files.columns import parted, stated_columns
 from pointssl.data.files.dataset import open_files
 from pointssl.data.files.kinds import kind_of
 from pointssl.data.files.readers import SETS
@@ -52,7 +52,11 @@ def open_dataset(data: Data, split: str = "all", *, columns: Sequence[str] | Non
         return _path(_existing(data.expanduser(), str(data)), split, columns)
     if not isinstance(data, str):
         return _own(data)
+    data, own = parted(data)
     kind, path = _meaning(data)
+    if own is not None and (kind or columns is not None):
+        raise SettingError(f"the columns of {data} " + ("are known by its name" if kind else "are stated twice"))
+    columns = own or columns
     if kind == "synthetic":
         return SyntheticShapes(*_count_and_seed(data), split)
     if kind == "generated":
@@ -75,7 +79,7 @@ def splits_of(data: Data) -> tuple[str, ...]:
         return ("train", "test")
     if not isinstance(data, str | Path):
         return ()
-    kind, path = _meaning(data) if isinstance(data, str) else ("", _existing(data.expanduser(), str(data)))
+    kind, path = _meaning(parted(data)[0]) if isinstance(data, str) else ("", _existing(data.expanduser(), str(data)))
     if kind == "generated":
         return GeneratedClouds.splits if is_stated(str(data)) else ()
     if kind == "mix":
@@ -147,5 +151,7 @@ def _existing(path: Path, word: str) -> Path:
 def _path(path: Path, split: str, columns: Sequence[str] | None) -> Dataset:
     """Open a file or folder by what it is."""
     if is_store(path):
+        if columns is not None:
+            raise SettingError(f"{path} is a packed store; its columns were stated when it was packed")
         return PackedDataset(path, split)
     return open_files(path, split, columns=None if columns is None else stated_columns(columns))

@@ -81,6 +81,9 @@ _CONVERT: Mapping[str, Callable[[Array], Array]] = {
 STATED = ("x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "r", "g", "b", "intensity", "label", "part", "_")
 """Words that `--columns` may hold; `_` is a column to leave out."""
 
+COLUMNS = ":columns="
+"""Stands between a path and its columns, so that both go wherever a data set is named."""
+
 _UNIT = re.compile(r"\s*[\[(][^\])]*[\])]")
 _UNIT_WORD = re.compile(r"_(?:m|mm|cm|km|ft|us_ft|metres?|meters?|feet)$")
 _UNIT_NAMED = re.compile(r"[\[(_]\s*(?:m|mm|cm|km|ft|us[ _]ft|metres?|meters?|feet)\s*[\])]?$", re.IGNORECASE)
@@ -201,6 +204,21 @@ def stated_columns(text: str | Sequence[str]) -> tuple[str, ...]:
     if doubled or not {"x", "y", "z"} <= set(words):
         raise SettingError(f"columns must name x, y and z and nothing twice, got {','.join(words)}")
     return words
+
+
+def with_columns(word: str, columns: str | None) -> str:
+    """Return the word for a data set with its columns behind it; raises `SettingError` as `stated_columns`."""
+    return word if columns is None else f"{word}{COLUMNS}{','.join(stated_columns(columns))}"
+
+
+def parted(word: str) -> tuple[str, tuple[str, ...] | None]:
+    """Return the path and the columns in `clouds/:columns=x,y,z,_`; a word without columns as it is.
+
+    Raises:
+        SettingError: as `stated_columns`.
+    """
+    path, mark, columns = word.rpartition(COLUMNS)
+    return (path, stated_columns(columns)) if mark else (word, None)
 
 
 def _certain(rest: Array) -> tuple[dict[str, Array], str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pointssl.data.cloud import Dataset, Up, up_of
-from pointssl.data.files.columns import stated_columns
+from pointssl.data.files.columns import parted, stated_columns
 from pointssl.data.files.dataset import read_entries, require_readable
 from pointssl.data.files.scan import Entry, Failure, Listing, scan
 from pointssl.data.open import Data, open_dataset, splits_of
@@ -88,10 +88,13 @@ def pack(
     source: str | Path | Dataset | Mapping[str, Dataset]
     if isinstance(data, tuple):
         source = {split: open_dataset(data, split) for split in splits_of(data)}
-    elif isinstance(data, str) and not Path(data).expanduser().exists():
-        source = open_dataset(data)
     else:
-        source = Path(data).expanduser() if isinstance(data, str) else data
+        if isinstance(data, str) and columns is None:
+            data, columns = parted(data)
+        if isinstance(data, str) and not Path(data).expanduser().exists():
+            source = open_dataset(data)
+        else:
+            source = Path(data).expanduser() if isinstance(data, str) else data
     if isinstance(source, str | Path) and is_store(source):  # packed again, to other points
         source = {split: PackedDataset(source, split) for split in PackedDataset(source).splits}
     listing = scan(source, list_file) if isinstance(source, str | Path) else None
