@@ -6,7 +6,19 @@ from typing import Literal
 import pytest
 import torch
 
-from pointssl.data.augment import AugmentConfig, augment, crop, drop, neighbourhood, recentred, region, rotations, turns
+from pointssl.data.augment import (
+    AugmentConfig,
+    augment,
+    crop,
+    drop,
+    local_crop,
+    neighbourhood,
+    recentred,
+    region,
+    rotations,
+    tilts,
+    turns,
+)
 from pointssl.ops.batch_rng import Draws
 
 
@@ -169,3 +181,26 @@ def test_recentred__by_hand_and_after_stretching() -> None:
 def test_config__refuses_impossible_ranges(change: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AugmentConfig(**change)  # type: ignore[arg-type]
+
+
+def test_tilts__are_small_rotations_about_all_axes() -> None:
+    turn = tilts(_draws(4000), 0.06)
+    torch.testing.assert_close(turn @ turn.mT, torch.eye(3).expand(4000, -1, -1), atol=1e-5, rtol=0)
+    assert (torch.linalg.det(turn) > 0).all()
+    # For small angles the antisymmetric part holds them: three, each of deviation 0.06, none above 0.18.
+    angle = (
+        torch.stack([turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0], turn[:, 1, 0] - turn[:, 0, 1]]) / 2
+    )
+    assert angle.std(dim=1).tolist() == pytest.approx([0.06] * 3, abs=0.004)
+    assert angle.abs().max().item() < 0.2
+    assert AugmentConfig(tilt=0.1).is_none is False
+
+
+def test_local_crop__is_a_neighbourhood_spared_crop_and_region() -> None:
+    xyz = torch.randn(2, 40, 3)
+    config = AugmentConfig(crop=0.5, region=(0.1, 0.1))
+    part = local_crop(xyz, 0.25, 1, config, _draws(2))
+    assert part.shape == (2, 10, 3)
+    assert all(len({tuple(point) for point in cloud.tolist()}) == 10 for cloud in part)
+    assert local_crop(xyz, 0.25, 16, config, _draws(2)).shape == (2, 16, 3)
+    assert local_crop(xyz, 0.25, 99, config, _draws(2)).shape == (2, 40, 3)

@@ -19,8 +19,10 @@ from pointssl.methods import (
     MMPointConfig,
     OcCoConfig,
     ParAEConfig,
+    PointJEPAConfig,
     PointMAEConfig,
     Rotation3DConfig,
+    STRLConfig,
 )
 from pointssl.methods.pictures import PictureConfig
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
@@ -29,15 +31,20 @@ from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 _CROSSPOINT_DATA = DataConfig(reading=ReadConfig(points=2048), batch_size=20)
 _CROSSPOINT_OPTIM = OptimConfig(kind="adam", lr=1e-3, schedule="cosine", weight_decay=1e-6)
 
-# Seconds on one core, of the transformer of patches: for tests, and to see whether one's own data goes through.
-_TINY_PATCHES = PretrainConfig(
-    backbone=PatchTransformerConfig(patches=16, patch_points=16, width=48, depth=2, heads=3),
+# Seconds on one core: for tests, and to see whether one's own data goes through.
+_TINY = PretrainConfig(
+    backbone=PointNetConfig(local=(32,), hidden=(64,), pooled_dim=128),
     data=DataConfig(reading=ReadConfig(points=256), batch_size=16),
-    optim=OptimConfig(kind="adamw", lr=1e-3, weight_decay=0.05),
+    optim=OptimConfig(kind="adam", lr=3e-3, schedule="cosine"),
     epochs=5.0,
     checkpoint_every=10,
     log_every=1,
     monitor_every=10,
+)
+_TINY_PATCHES = replace(
+    _TINY,
+    backbone=PatchTransformerConfig(patches=16, patch_points=16, width=48, depth=2, heads=3),
+    optim=OptimConfig(kind="adamw", lr=1e-3, weight_decay=0.05),
 )
 
 RECIPES: dict[str, PretrainConfig] = {
@@ -179,6 +186,33 @@ RECIPES: dict[str, PretrainConfig] = {
         optim=OptimConfig(kind="adamw", lr=1e-3, weight_decay=0.05, warmup_epochs=10.0),
         epochs=300.0,
     ),
+    # The repository's settings; its batches have 512 clouds on two devices.
+    "point-jepa-patch-transformer": PretrainConfig(
+        method=PointJEPAConfig(),
+        backbone=PatchTransformerConfig(drop_path=0.25),
+        data=DataConfig(
+            reading=ReadConfig(points=1024),
+            batch_size=256,
+            augment=AugmentConfig(axis_scale=(0.8, 1.2), rotation="up", recentre=True),
+        ),
+        optim=OptimConfig(kind="adamw", lr=1e-3, final_lr=1e-6, weight_decay=0.05, warmup_epochs=30.0),
+        epochs=500.0,
+    ),
+    # The code's settings, without LARS; its PointNet saw 50 epochs in batches of 48.
+    "strl-dgcnn": PretrainConfig(
+        method=STRLConfig(),
+        backbone=DGCNNConfig(k=40, pooling="max_mean"),
+        data=DataConfig(reading=ReadConfig(points=2048), batch_size=32),
+        optim=OptimConfig(kind="adam", lr=1e-3),
+        epochs=100.0,
+    ),
+    "strl-pointnet": PretrainConfig(
+        method=STRLConfig(),
+        backbone=PointNetConfig(),
+        data=DataConfig(reading=ReadConfig(points=2048), batch_size=48),
+        optim=OptimConfig(kind="adam", lr=1e-3),
+        epochs=50.0,
+    ),
     # Seconds on one core, views drawn from the points.
     "mm-point-tiny": PretrainConfig(
         method=MMPointConfig(
@@ -197,18 +231,10 @@ RECIPES: dict[str, PretrainConfig] = {
         log_every=1,
         monitor_every=10,
     ),
-    # Seconds on one core: for tests, and to see whether one's own data goes through.
-    "parae-tiny": PretrainConfig(
-        method=ParAEConfig(components=8, head=(64, 32)),
-        backbone=PointNetConfig(local=(32,), hidden=(64,), pooled_dim=128),
-        data=DataConfig(reading=ReadConfig(points=256), batch_size=16),
-        optim=OptimConfig(kind="adam", lr=3e-3, schedule="cosine"),
-        epochs=5.0,
-        checkpoint_every=10,
-        log_every=1,
-        monitor_every=10,
-    ),
+    "parae-tiny": replace(_TINY, method=ParAEConfig(components=8, head=(64, 32))),
     "point-mae-tiny": replace(_TINY_PATCHES, method=PointMAEConfig(depth=1, heads=3)),
+    "point-jepa-tiny": replace(_TINY_PATCHES, method=PointJEPAConfig(width=24, depth=1, heads=2, momentum=(0.9, 1.0))),
+    "strl-tiny": replace(_TINY, method=STRLConfig(hidden=64, dim=32)),
 }
 
 

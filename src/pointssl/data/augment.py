@@ -8,7 +8,7 @@ points that stay, which changes nothing for networks that pool by max.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -33,6 +33,8 @@ class AugmentConfig:
     """Rotate about the up axis by any angle, or by any rotation at all."""
     up: Up | None = None
     """Axis of the clouds that points up; the data set's own when not given."""
+    tilt: float = 0.0
+    """Standard deviation of a small turn about each axis, in radians, cut at three of it."""
     jitter: float = 0.0
     """Standard deviation of the noise on every coordinate, in cloud radii."""
     jitter_clip: float = 0.05
@@ -50,7 +52,12 @@ class AugmentConfig:
         for name, bounds in (("scale", self.scale), ("axis_scale", self.axis_scale)):
             if bounds is not None and not 0 < bounds[0] <= bounds[1]:
                 raise ValueError(f"{name} must be two positive factors, the smaller first, got {bounds}")
-        for name, size in (("shift", self.shift), ("jitter", self.jitter), ("jitter_clip", self.jitter_clip)):
+        for name, size in (
+            ("shift", self.shift),
+            ("tilt", self.tilt),
+            ("jitter", self.jitter),
+            ("jitter_clip", self.jitter_clip),
+        ):
             if size < 0:
                 raise ValueError(f"{name} must be at least 0, got {size}")
         if self.region is not None and not 0 < self.region[0] <= self.region[1] <= 1:
@@ -62,7 +69,7 @@ class AugmentConfig:
     @property
     def is_none(self) -> bool:
         """True where clouds are left as they are."""
-        steps = (self.scale, self.axis_scale, self.shift, self.jitter, self.dropout, self.crop, self.region)
+        steps = (self.scale, self.axis_scale, self.shift, self.tilt, self.jitter, self.dropout, self.crop, self.region)
         return self.rotation == "none" and not self.recentre and not any(steps)
 
 
@@ -75,6 +82,8 @@ def augment(xyz: Float[Tensor, "b n 3"], config: AugmentConfig, draws: Draws) ->
     if config.rotation != "none":
         turn = rotations(draws) if config.rotation == "full" else turns(draws, config.up or "y")
         xyz = xyz @ turn.mT
+    if config.tilt:
+        xyz = xyz @ tilts(draws, config.tilt).mT
     if config.scale is not None:
         xyz = xyz * _between(draws.uniform(1, 1), config.scale)
     if config.axis_scale is not None:
@@ -99,6 +108,19 @@ def turns(draws: Draws, up: Up) -> Float[Tensor, "b 3 3"]:
     matrix[:, a, a] = matrix[:, b, b] = angle.cos()
     matrix[:, a, b], matrix[:, b, a] = -angle.sin(), angle.sin()
     return matrix
+
+
+def tilts(draws: Draws, deviation: float) -> Float[Tensor, "b 3 3"]:
+    """Return small rotations: normal angles about x, y and z, one after the other, cut at three deviations."""
+    angle = (deviation * draws.normal(3)).clamp(-3 * deviation, 3 * deviation)
+    turn = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
+    for axis in range(3):
+        a, b = (axis + 1) % 3, (axis + 2) % 3
+        about = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
+        about[:, a, a] = about[:, b, b] = angle[:, axis].cos()
+        about[:, a, b], about[:, b, a] = -angle[:, axis].sin(), angle[:, axis].sin()
+        turn = about @ turn
+    return turn
 
 
 def rotations(draws: Draws) -> Float[Tensor, "b 3 3"]:
@@ -136,6 +158,14 @@ def region(xyz: Float[Tensor, "b n 3"], shares: tuple[float, float], draws: Draw
 def neighbourhood(xyz: Float[Tensor, "b n 3"], count: int, draws: Draws) -> Float[Tensor, "b m 3"]:
     """Return the `count` points nearest to a random point of each cloud: a local crop."""
     return xyz.gather(1, _nearest(xyz, count, draws)[..., None].expand(-1, -1, 3))
+
+
+def local_crop(
+    xyz: Float[Tensor, "b n 3"], share: float, least: int, config: AugmentConfig, draws: Draws
+) -> Float[Tensor, "b m 3"]:
+    """Return one changed neighbourhood of every cloud, of no fewer points than `least`, spared `crop` and `region`."""
+    size = min(xyz.shape[1], max(least, round(share * xyz.shape[1])))
+    return augment(neighbourhood(xyz, size, draws), replace(config, crop=0.0, region=None), draws)
 
 
 def recentred(xyz: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 3"]:

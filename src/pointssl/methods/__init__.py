@@ -15,8 +15,10 @@ from pointssl.methods.jigsaw import Jigsaw, JigsawConfig
 from pointssl.methods.mm_point import MMPoint, MMPointConfig
 from pointssl.methods.occo import OcCo, OcCoConfig
 from pointssl.methods.parae import ParAE, ParAEConfig
+from pointssl.methods.point_jepa import PointJEPA, PointJEPAConfig
 from pointssl.methods.point_mae import PointMAE, PointMAEConfig
 from pointssl.methods.rotation import Rotation3D, Rotation3DConfig
+from pointssl.methods.strl import STRL, STRLConfig
 
 Methods = dict[str, tuple[type[MethodConfig], type[PretextMethod]]]
 
@@ -31,6 +33,8 @@ METHODS: Methods = {
     "folding": (FoldingConfig, Folding),
     "occo": (OcCoConfig, OcCo),
     "point-mae": (PointMAEConfig, PointMAE),
+    "point-jepa": (PointJEPAConfig, PointJEPA),
+    "strl": (STRLConfig, STRL),
 }
 SUPERVISED: Methods = {"classify": (ClassifyConfig, Classify)}
 """What learns from labels on the same engine; no pretext tasks, and started by `train_classifier`."""
@@ -51,6 +55,7 @@ def figures_of(config: object) -> tuple[Figure, ...]:
 
 __all__ = [
     "METHODS",
+    "STRL",
     "SUPERVISED",
     "Autoencoder",
     "AutoencoderConfig",
@@ -71,11 +76,14 @@ __all__ = [
     "OcCoConfig",
     "ParAE",
     "ParAEConfig",
+    "PointJEPA",
+    "PointJEPAConfig",
     "PointMAE",
     "PointMAEConfig",
     "PretextMethod",
     "Rotation3D",
     "Rotation3DConfig",
+    "STRLConfig",
     "build_method",
     "figures_of",
 ]

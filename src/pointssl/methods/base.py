@@ -93,6 +93,9 @@ class PretextMethod(nn.Module, ABC):
     def after_step(self, progress: float) -> None:
         """Update what follows the weights (EMA teachers, ramps); `progress` runs from 0 to 1 over training."""
 
+    def after_load(self) -> None:
+        """Take note that the backbone was given other weights before training began: teachers begin there as well."""
+
 
 def explained_by(backbone: Backbone, xyz: Float[Tensor, "1 n 3"]) -> Explanation:
     """Return what an encoder alone says of the points of one shape."""

@@ -6,7 +6,7 @@ Cluster Assignments", NeurIPS 2020. Differs: clouds for images, and local crops 
 clusters (docs/methods/contrast.md). It is MM-Point without images, and the cheapest method here.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import final
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pointssl.backbones.base import Backbone
 from pointssl.backbones.layers import mlp
-from pointssl.data.augment import AugmentConfig, augment, neighbourhood
+from pointssl.data.augment import AugmentConfig, augment, local_crop
 from pointssl.methods.base import MethodConfig, PretextMethod
 from pointssl.ops import contrastive
 from pointssl.ops.batch_rng import Draws
@@ -79,7 +79,11 @@ class Contrast(PretextMethod):
         }
         if not config.local_crops:
             return StepOutput(loss=copies, logs=logs)
-        small = self._project([self._local_crop(batch.xyz, draws) for _ in range(config.local_crops)])
+        least = self.backbone.min_points
+        crops = [
+            local_crop(batch.xyz, config.local_share, least, config.augment, draws) for _ in range(config.local_crops)
+        ]
+        small = self._project(crops)
         pairs = [contrastive.nt_xent(crop, copy, config.temperature) for crop in small for copy in (one, two)]
         local = torch.stack(pairs).mean()
         logs["local"] = local.detach()
@@ -89,10 +93,3 @@ class Contrast(PretextMethod):
         """Encode copies of one size together and return the projection of each."""
         projected: Tensor = self.head(self.backbone(torch.cat(copies)).pooled)
         return projected.chunk(len(copies))
-
-    def _local_crop(self, xyz: Float[Tensor, "b n 3"], draws: Draws) -> Float[Tensor, "b m 3"]:
-        """Return one changed neighbourhood of every cloud, of no fewer points than the encoder needs."""
-        points = xyz.shape[1]
-        size = min(points, max(self.backbone.min_points, round(self.config.local_share * points)))
-        changes = replace(self.config.augment, crop=0.0, region=None)
-        return augment(neighbourhood(xyz, size, draws), changes, draws)

@@ -35,6 +35,7 @@ def initialise(method: PretextMethod, config: PretrainConfig, init_from: str) ->
     else:
         encoder = Run.open(other, backbone=method.backbone).encoder()
         method.backbone.load_state_dict(encoder.state_dict())
+        method.after_load()
     weights = "encoder" if whole is None else "method"
     return {"from": str(other.folder), "digest": digest(method.backbone), "weights": weights}
 
