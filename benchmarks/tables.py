@@ -464,7 +464,7 @@ def fuzzed() -> str:
     result = read("fuzz")
     if result is None:
         return "Not measured yet."
-    outcomes = ("refused", "as before", "other numbers", "other counts", "traceback", "hang", "memory", "died")
+    outcomes = ("refused", "child", "as before", "other numbers", "other counts", "traceback", "hang", "memory", "died")
     kinds = result["kinds"]
     rows = [
         [name, f"{one['files']}", *(f"{one['outcomes'].get(outcome, 0)}" for outcome in outcomes)]

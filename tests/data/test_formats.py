@@ -11,6 +11,7 @@ import laspy
 import numpy as np
 import pytest
 import trimesh
+from laspy.vlrs.vlrlist import VLRList
 
 from pointssl.data.cloud import Cloud
 from pointssl.data.files import readers
@@ -230,6 +231,24 @@ def test_las__millimetres_survive_far_from_zero(tmp_path: Path, kind: str) -> No
     np.testing.assert_array_equal(cloud.channels["intensity"][:, 0], np.arange(200))
     np.testing.assert_array_equal(cloud.channels["color"], np.ones((200, 3)))
     assert "part" not in cloud.channels  # nobody filled the classes
+
+
+def test_copc__is_read_as_the_laz_that_it_is(tmp_path: Path) -> None:
+    """Points of an octree's levels follow each other; what says where, stands in records before and behind them."""
+    points = np.round(np.random.default_rng(0).random((300, 3)) * 9, 3)
+    scan = laspy.LasData(laspy.LasHeader(point_format=6, version="1.4"))
+    scan.header.scales = np.full(3, 0.001)
+    about = struct.pack("<4dd2Q2d11Q", 4.5, 4.5, 4.5, 4.5, 0.1, 1000, 32, 0.0, 1.0, *[0] * 11)
+    scan.header.vlrs.append(laspy.VLR("copc", 1, "COPC info VLR", about))
+    scan.x, scan.y, scan.z = points.T
+    scan.classification = np.arange(300) % 7
+    hierarchy = struct.pack("<4iQ2i", 0, 0, 0, 0, 1000, 2000, 300)
+    scan.evlrs = VLRList([laspy.VLR("copc", 1000, "EPT Hierarchy", hierarchy)])
+    scan.write(tmp_path / "hill.copc.laz")
+    cloud = only(tmp_path / "hill.copc.laz")
+    assert cloud.name == "hill"
+    np.testing.assert_allclose(cloud.points, points, atol=1e-6)
+    np.testing.assert_array_equal(cloud.channels["part"][:, 0], np.arange(300) % 7)
 
 
 def test_find_shift__only_where_it_helps() -> None:

@@ -1,6 +1,7 @@
 """OBJ, OFF, STL, VRML and STEP: whatever is written is read, in every form that files have."""
 
 import gzip
+import re
 import struct
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pointssl.data.files.surfaces.surface import Surface
 from pointssl.errors import DataError
 from pointssl.ops.random_points import triangle_normals
 from tests.data.solids import cube
+from tests.reliability import samples
 
 QUICK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 POINT = st.tuples(*[st.integers(-50, 50)] * 3)
@@ -294,6 +296,20 @@ def test_step__package_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "a.step").write_text("ISO-10303-21;")
     with pytest.raises(Exception, match=r"pip install 'pointssl\[step\]'"):
         readers.read_clouds(tmp_path / "a.step")
+
+
+def test_step__whole_and_with_a_face_that_cannot_be_cut(tmp_path: Path) -> None:
+    pytest.importorskip("cascadio")
+    whole = samples.step().decode()
+    (tmp_path / "a.step").write_text(whole)
+    surface = readers.read_surface(tmp_path / "a.step")
+    assert len(surface.faces) == 4
+    np.testing.assert_allclose(surface.vertices.max(axis=0), 0.01, atol=1e-9)  # ten millimetres, in metres
+    plane = re.search(r"#\d+=PLANE[^\n]*\n", whole)
+    assert plane is not None
+    (tmp_path / "a.step").write_text(whole.replace(plane[0], ""))
+    with pytest.raises(DataError, match="of its 4 faces cannot be cut into triangles"):
+        readers.read_surface(tmp_path / "a.step")
 
 
 @pytest.mark.parametrize(

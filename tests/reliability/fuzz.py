@@ -8,6 +8,7 @@ that is started again where it dies. The damage is a function of (seed, kind, nu
                      its format has no checksum that could tell
     other counts     another number of clouds, points or triangles: listed with what it was
     refused          an error of one line
+    child            the same, but the process that reads foreign kinds was ended for it, or ended itself
     traceback, hang, memory, died
 
 python -m tests.reliability.fuzz [--each 200] [--only ply,json] [--seed 0]     # writes results/fuzz.json
@@ -114,16 +115,19 @@ def changed_json(content: bytes, random: np.random.Generator) -> bytes:
 
 
 def read_file(path: Path) -> Any:
-    """Read clouds, and the surface of a mesh; return what can be compared."""
+    """Read clouds, and the surface of a mesh, through the door that commands take; return what can be compared."""
     from pointssl.data.files import readers
+    from pointssl.data.files.isolation import apart
+    from pointssl.data.files.meshes import SURFACES
 
-    if path.suffix in (".obj", ".off", ".stl", ".glb", ".gltf", ".wrl", ".3mf", ".gz"):
-        surface = readers.read_surface(path)
+    if (
+        path.suffix == ".gz"
+        or (path.suffix in SURFACES and path.suffix != ".ply")
+        or b"element face" in path.read_bytes()
+    ):
+        surface = apart(readers.read_surface, path)
         return [surface.vertices.shape, surface.faces.shape], surface.vertices[surface.faces]
-    if path.suffix == ".ply" and b"element face" in path.read_bytes():
-        surface = readers.read_surface(path)
-        return [surface.vertices.shape, surface.faces.shape], surface.vertices[surface.faces]
-    clouds = readers.read_clouds(path)
+    clouds = apart(readers.read_clouds, path)
     return [cloud.points.shape for cloud in clouds], np.concatenate([cloud.points for cloud in clouds])
 
 
@@ -307,6 +311,7 @@ def _digest(read: Read, path: Path) -> tuple[str, str]:
 def _work(send: int, copy: _Copy, case: tuple[Path, bytes, Read, Any], what: tuple[str, int], todo: range) -> None:
     """Read one damaged file after the other, saying a line for each."""
     path, content, read, change = case
+    os.environ |= {"POINTSSL_READ_SECONDS": str(4 * SECONDS), "POINTSSL_READ_MIB": str(MEMORY >> 20)}
     void = os.open(os.devnull, os.O_WRONLY)
     os.dup2(void, 1)
     os.dup2(void, 2)
@@ -339,6 +344,8 @@ def judge(read: Read, path: Path, whole: tuple[str, str]) -> tuple[str, str]:
     try:
         counts, values = _digest(read, path)
     except UserError as error:
+        if any(words in str(error) for words in ("it ended the process", "it took more than")):
+            return "child", str(error)
         return ("refused", str(error)) if "\n" not in str(error) else ("traceback", "a message of several lines")
     except MemoryError as error:
         return "memory", repr(error)

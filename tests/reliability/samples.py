@@ -154,6 +154,8 @@ def files(folder: Path) -> dict[str, tuple[str, bytes]]:
         "glb": ("a.glb", _exported("glb")),
         "gltf": ("a.gltf", _gltf()),
         "wrl": ("a.wrl", _wrl()),
+        "dae": ("a.dae", _exported("dae")),
+        "step": ("a.step", step()),
         "3mf": ("a.3mf", _threemf()),
         "xyz": ("a.xyz", lines(cloud).encode()),
         "csv": ("a.csv", b"x,y,z\n" + lines(cloud, ",").encode()),
@@ -175,6 +177,74 @@ def files(folder: Path) -> dict[str, tuple[str, bytes]]:
 def _ptx(cloud: Float[np.ndarray, "n 3"]) -> bytes:
     still = "0 0 0\n1 0 0\n0 1 0\n0 0 1\n1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n"
     return (f"{COUNT}\n1\n{still}" + "".join(f"{x:.3f} {y:.3f} {z:.3f} 0.5\n" for x, y, z in cloud)).encode()
+
+
+def step() -> bytes:
+    """Return a tetrahedron as STEP: planes, lines, and the product that they are the shape of."""
+    entities: list[str] = []
+
+    def add(text: str) -> str:
+        entities.append(f"#{len(entities) + 1}={text};")
+        return f"#{len(entities)}"
+
+    def numbers(values: Any) -> str:
+        return f"({','.join(f'{value:.6f}' for value in values)})"
+
+    def point(values: Any) -> str:
+        return add(f"CARTESIAN_POINT('',{numbers(values)})")
+
+    def direction(values: Any) -> str:
+        return add(f"DIRECTION('',{numbers(values / np.linalg.norm(values))})")
+
+    def axes(origin: Any, along: Any, across: Any) -> str:
+        return add(f"AXIS2_PLACEMENT_3D('',{point(origin)},{direction(along)},{direction(across)})")
+
+    corners = np.array([[0, 0, 0], [10, 0, 0], [0, 10, 0], [0, 0, 10]], float)
+    ends = [add(f"VERTEX_POINT('',{point(one)})") for one in corners]
+    edges: dict[tuple[int, int], str] = {}
+    faces = []
+    for face in ((0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3)):
+        loop = []
+        for a, b in zip(face, (*face[1:], face[0]), strict=True):
+            if (b, a) in edges:
+                loop.append(add(f"ORIENTED_EDGE('',*,*,{edges[b, a]},.F.)"))
+                continue
+            vector = add(f"VECTOR('',{direction(corners[b] - corners[a])},1.)")
+            line = add(f"LINE('',{point(corners[a])},{vector})")
+            edges[a, b] = add(f"EDGE_CURVE('',{ends[a]},{ends[b]},{line},.T.)")
+            loop.append(add(f"ORIENTED_EDGE('',*,*,{edges[a, b]},.T.)"))
+        one, two, three = corners[list(face)]
+        plane = add(f"PLANE('',{axes(one, np.cross(two - one, three - one), two - one)})")
+        around = add(f"EDGE_LOOP('',({','.join(loop)}))")
+        bound = add(f"FACE_OUTER_BOUND('',{around},.T.)")
+        faces.append(add(f"ADVANCED_FACE('',({bound}),{plane},.T.)"))
+    shell = add(f"CLOSED_SHELL('',({','.join(faces)}))")
+    body = add(f"MANIFOLD_SOLID_BREP('',{shell})")
+    units = [
+        add(f"({kind}()NAMED_UNIT(*){unit})")
+        for kind, unit in (
+            ("LENGTH_UNIT", "SI_UNIT(.MILLI.,.METRE.)"),
+            ("PLANE_ANGLE_UNIT", "SI_UNIT($,.RADIAN.)"),
+            ("SOLID_ANGLE_UNIT", "SI_UNIT($,.STERADIAN.)"),
+        )
+    ]
+    context = add(
+        "(GEOMETRIC_REPRESENTATION_CONTEXT(3)"
+        f"GLOBAL_UNIT_ASSIGNED_CONTEXT(({','.join(units)}))REPRESENTATION_CONTEXT('',''))"
+    )
+    origin = axes(np.zeros(3), np.array([0.0, 0, 1]), np.array([1.0, 0, 0]))
+    shape = add(f"ADVANCED_BREP_SHAPE_REPRESENTATION('',({origin},{body}),{context})")
+    application = add("APPLICATION_CONTEXT('automotive design')")
+    field = add(f"PRODUCT_CONTEXT('',{application},'mechanical')")
+    product = add(f"PRODUCT('a','a','',({field}))")
+    formation = add(f"PRODUCT_DEFINITION_FORMATION('','',{product})")
+    stage = add(f"PRODUCT_DEFINITION_CONTEXT('part definition',{application},'design')")
+    definition = add(f"PRODUCT_DEFINITION('design','',{formation},{stage})")
+    whole = add(f"PRODUCT_DEFINITION_SHAPE('','',{definition})")
+    add(f"SHAPE_DEFINITION_REPRESENTATION({whole},{shape})")
+    head = "FILE_DESCRIPTION((''),'2;1');\nFILE_NAME('','',(''),(''),'','','');\nFILE_SCHEMA(('AUTOMOTIVE_DESIGN'));\n"
+    told = "\n".join(entities)
+    return f"ISO-10303-21;\nHEADER;\n{head}ENDSEC;\nDATA;\n{told}\nENDSEC;\nEND-ISO-10303-21;\n".encode()
 
 
 def picture(kind: str) -> bytes:

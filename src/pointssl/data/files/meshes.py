@@ -16,6 +16,7 @@ from pointssl.data.files.columns import Meaning
 from pointssl.data.files.kinds import kind_of, name_of
 from pointssl.data.files.surfaces.collada import read_collada
 from pointssl.data.files.surfaces.gltf import read_gltf
+from pointssl.data.files.surfaces.ldraw import read_ldraw
 from pointssl.data.files.surfaces.obj import read_obj
 from pointssl.data.files.surfaces.off import read_off
 from pointssl.data.files.surfaces.ply import read_ply
@@ -29,8 +30,11 @@ from pointssl.ops import random_points
 SURFACES: dict[str, Callable[[Path], Surface]] = {
     ".3mf": read_3mf,
     ".dae": read_collada,
+    ".dat": read_ldraw,
     ".glb": read_gltf,
     ".gltf": read_gltf,
+    ".ldr": read_ldraw,
+    ".mpd": read_ldraw,
     ".obj": read_obj,
     ".off": read_off,
     ".ply": read_ply,
