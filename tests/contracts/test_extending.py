@@ -25,8 +25,13 @@ RECIPES = {"app/recipes.py", "train/recipes.py"}
 PUBLISHED = {"runs/public_weights.py"}
 """Files of weights that others have published name the network that they hold."""
 NAMED_FOR_GOOD = {
-    "parae": {"app/demo.py", "evaluation/partition.py"},  # the demo shows it; partitions are its alone
+    "parae": {
+        "app/demo.py",
+        "evaluation/partition.py",
+        "methods/mix.py",
+    },  # the demo shows it; partitions are its alone
     "mm-point": {"methods/crosspoint.py"},
+    "contrast": {"methods/mix.py"},  # a mix of these two stands where no tasks are named
     "crosspoint": set(),
 }
 OF_PATCHES = {"methods/point_mae.py", "methods/point_jepa.py"}

@@ -16,7 +16,7 @@ from pointssl.data.batches import stack
 from pointssl.data.reading import ReadConfig
 from pointssl.data.synthetic import SyntheticShapes
 from pointssl.errors import Interrupted
-from pointssl.methods import METHODS, PretextMethod, build_method
+from pointssl.methods import METHODS, ParAEConfig, PretextMethod, STRLConfig, build_method
 from pointssl.methods.pictures import PictureConfig
 from pointssl.ops.batch_rng import Draws
 from pointssl.runs import layout
@@ -37,6 +37,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "occo": {"coarse": 32, "side": 2, "hidden": 32, "pixels": 32},
     "point-mae": {"depth": 1, "heads": 2},
     "point-jepa": {"width": 16, "depth": 1, "heads": 2, "momentum": (0.9, 1.0)},
+    "point-contrast": {"pairs": 16, "dim": 8, "head": (16,)},
+    "iae": {"queries": 128, "width": 16, "blocks": 2},
+    "mix": {"tasks": (ParAEConfig(), STRLConfig(hidden=32, dim=16))},
     "strl": {"hidden": 32, "dim": 16, "momentum": 0.9},
 }
 """What is made smaller than the default, to spare time."""

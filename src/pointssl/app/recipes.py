@@ -15,10 +15,13 @@ from pointssl.methods import (
     ContrastConfig,
     CrossPointConfig,
     FoldingConfig,
+    IAEConfig,
     JigsawConfig,
+    MixConfig,
     MMPointConfig,
     OcCoConfig,
     ParAEConfig,
+    PointContrastConfig,
     PointJEPAConfig,
     PointMAEConfig,
     Rotation3DConfig,
@@ -213,6 +216,44 @@ RECIPES: dict[str, PretrainConfig] = {
         optim=OptimConfig(kind="adam", lr=1e-3),
         epochs=50.0,
     ),
+    # The source's optimiser and pairs; crops of one cloud in place of frames of a scan.
+    "point-contrast-dgcnn": PretrainConfig(
+        method=PointContrastConfig(),
+        backbone=DGCNNConfig(form="segmentation"),
+        data=DataConfig(reading=ReadConfig(points=1024), batch_size=32),
+        optim=OptimConfig(kind="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4),
+        epochs=50.0,
+    ),
+    "point-contrast-pointnet": PretrainConfig(
+        method=PointContrastConfig(),
+        backbone=PointNetConfig(),
+        data=DataConfig(reading=ReadConfig(points=1024), batch_size=32),
+        optim=OptimConfig(kind="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4),
+        epochs=50.0,
+    ),
+    # The source's optimiser, batch and noise; of 4,096 points the encoder sees 2,048.
+    "iae-dgcnn": PretrainConfig(
+        method=IAEConfig(),
+        backbone=DGCNNConfig(k=20),
+        data=DataConfig(reading=ReadConfig(points=4096, allow_repeats=True), batch_size=16),
+        optim=OptimConfig(kind="adam", lr=1e-4),
+        epochs=100.0,
+    ),
+    "iae-pointnet": PretrainConfig(
+        method=IAEConfig(),
+        backbone=PointNetConfig(),
+        data=DataConfig(reading=ReadConfig(points=2048), batch_size=32),
+        optim=OptimConfig(kind="adam", lr=1e-3),
+        epochs=100.0,
+    ),
+    # Two tasks on one encoder, on equal terms.
+    "mix-pointnet": PretrainConfig(
+        method=MixConfig(tasks=(ParAEConfig(head=(128,)), ContrastConfig())),
+        backbone=PointNetConfig(),
+        data=DataConfig(reading=ReadConfig(points=512), batch_size=64),
+        optim=OptimConfig(kind="adam", lr=1e-3),
+        epochs=25.0,
+    ),
     # Seconds on one core, views drawn from the points.
     "mm-point-tiny": PretrainConfig(
         method=MMPointConfig(
@@ -234,6 +275,12 @@ RECIPES: dict[str, PretrainConfig] = {
     "parae-tiny": replace(_TINY, method=ParAEConfig(components=8, head=(64, 32))),
     "point-mae-tiny": replace(_TINY_PATCHES, method=PointMAEConfig(depth=1, heads=3)),
     "point-jepa-tiny": replace(_TINY_PATCHES, method=PointJEPAConfig(width=24, depth=1, heads=2, momentum=(0.9, 1.0))),
+    "point-contrast-tiny": replace(_TINY, method=PointContrastConfig(pairs=32, dim=16, head=(32,))),
+    "iae-tiny": replace(_TINY, method=IAEConfig(queries=256, width=32, blocks=2)),
+    "mix-tiny": replace(
+        _TINY,
+        method=MixConfig(tasks=(ParAEConfig(components=8, head=(64, 32)), ContrastConfig(hidden=64, dim=32))),
+    ),
     "strl-tiny": replace(_TINY, method=STRLConfig(hidden=64, dim=32)),
 }
 

@@ -142,14 +142,14 @@ def drop(xyz: Float[Tensor, "b n 3"], largest: float, draws: Draws) -> Float[Ten
 
 def crop(xyz: Float[Tensor, "b n 3"], share: float, draws: Draws) -> Float[Tensor, "b n 3"]:
     """Replace the `share` of points nearest to a random point of each cloud by one point that stays."""
-    gone = _nearest(xyz, int(share * xyz.shape[1]), draws)
+    gone = nearest_to_one(xyz, int(share * xyz.shape[1]), draws)
     return _keep(xyz, torch.ones_like(xyz[..., 0], dtype=torch.bool).scatter(1, gone, value=False))
 
 
 def region(xyz: Float[Tensor, "b n 3"], shares: tuple[float, float], draws: Draws) -> Float[Tensor, "b n 3"]:
     """Keep a share of the points of each cloud, drawn between `shares`: those nearest to a random point of it."""
     points = xyz.shape[1]
-    order = _nearest(xyz, points, draws)
+    order = nearest_to_one(xyz, points, draws)
     kept = _between(draws.uniform(1, 1), shares)[..., 0] * points
     rank = torch.arange(points, device=xyz.device)
     return _keep(xyz, torch.zeros_like(order, dtype=torch.bool).scatter(1, order, rank < kept))
@@ -157,7 +157,7 @@ def region(xyz: Float[Tensor, "b n 3"], shares: tuple[float, float], draws: Draw
 
 def neighbourhood(xyz: Float[Tensor, "b n 3"], count: int, draws: Draws) -> Float[Tensor, "b m 3"]:
     """Return the `count` points nearest to a random point of each cloud: a local crop."""
-    return xyz.gather(1, _nearest(xyz, count, draws)[..., None].expand(-1, -1, 3))
+    return xyz.gather(1, nearest_to_one(xyz, count, draws)[..., None].expand(-1, -1, 3))
 
 
 def local_crop(
@@ -175,7 +175,7 @@ def recentred(xyz: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 3"]:
     return centred / radius.clamp_min(torch.finfo(xyz.dtype).tiny)[:, None, None]
 
 
-def _nearest(xyz: Float[Tensor, "b n 3"], count: int, draws: Draws) -> Int[Tensor, "b m"]:
+def nearest_to_one(xyz: Float[Tensor, "b n 3"], count: int, draws: Draws) -> Int[Tensor, "b m"]:
     """Return the places of the `count` points nearest to a random point of each cloud, nearest first."""
     centre = (draws.uniform() * xyz.shape[1]).long().clamp_max(xyz.shape[1] - 1)
     distance = (xyz - xyz[torch.arange(len(xyz)), centre][:, None]).square().sum(dim=-1)

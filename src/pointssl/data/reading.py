@@ -50,6 +50,8 @@ class ReadConfig:
 
 def oriented(settings: T, up: Up) -> T:
     """Return settings in which every `up` that was left to the data set is `up`."""
+    if isinstance(settings, tuple):
+        return cast(T, tuple(oriented(one, up) for one in settings))
     if not is_dataclass(settings):
         return settings
     found: dict[str, Any] = {field.name: getattr(settings, field.name) for field in fields(settings)}

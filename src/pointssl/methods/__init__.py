@@ -11,10 +11,13 @@ from pointssl.methods.classify import Classify, ClassifyConfig
 from pointssl.methods.contrast import Contrast, ContrastConfig
 from pointssl.methods.crosspoint import CrossPoint, CrossPointConfig
 from pointssl.methods.folding import Folding, FoldingConfig
+from pointssl.methods.iae import IAE, IAEConfig
 from pointssl.methods.jigsaw import Jigsaw, JigsawConfig
+from pointssl.methods.mix import Mix, MixConfig
 from pointssl.methods.mm_point import MMPoint, MMPointConfig
 from pointssl.methods.occo import OcCo, OcCoConfig
 from pointssl.methods.parae import ParAE, ParAEConfig
+from pointssl.methods.point_contrast import PointContrast, PointContrastConfig
 from pointssl.methods.point_jepa import PointJEPA, PointJEPAConfig
 from pointssl.methods.point_mae import PointMAE, PointMAEConfig
 from pointssl.methods.rotation import Rotation3D, Rotation3DConfig
@@ -35,6 +38,9 @@ METHODS: Methods = {
     "point-mae": (PointMAEConfig, PointMAE),
     "point-jepa": (PointJEPAConfig, PointJEPA),
     "strl": (STRLConfig, STRL),
+    "point-contrast": (PointContrastConfig, PointContrast),
+    "iae": (IAEConfig, IAE),
+    "mix": (MixConfig, Mix),
 }
 SUPERVISED: Methods = {"classify": (ClassifyConfig, Classify)}
 """What learns from labels on the same engine; no pretext tasks, and started by `train_classifier`."""
@@ -50,10 +56,14 @@ def build_method(config: MethodConfig, backbone: Backbone) -> PretextMethod:
 
 def figures_of(config: object) -> tuple[Figure, ...]:
     """Return the logged figures of the method that `config` describes; none of settings that belong to no method."""
-    return next((method.figures for kind, method in (METHODS | SUPERVISED).values() if type(config) is kind), ())
+    if not isinstance(config, MethodConfig):
+        return ()
+    known = (METHODS | SUPERVISED).values()
+    return next((method.curves(config) for kind, method in known if type(config) is kind), ())
 
 
 __all__ = [
+    "IAE",
     "METHODS",
     "STRL",
     "SUPERVISED",
@@ -67,15 +77,20 @@ __all__ = [
     "CrossPointConfig",
     "Folding",
     "FoldingConfig",
+    "IAEConfig",
     "Jigsaw",
     "JigsawConfig",
     "MMPoint",
     "MMPointConfig",
     "MethodConfig",
+    "Mix",
+    "MixConfig",
     "OcCo",
     "OcCoConfig",
     "ParAE",
     "ParAEConfig",
+    "PointContrast",
+    "PointContrastConfig",
     "PointJEPA",
     "PointJEPAConfig",
     "PointMAE",

@@ -71,6 +71,11 @@ class PretextMethod(nn.Module, ABC):
     figures: ClassVar[tuple[Figure, ...]] = ()
     """Curves of the run page, beside the loss and the spread of the features."""
 
+    @classmethod
+    def curves(cls, config: MethodConfig) -> tuple[Figure, ...]:  # noqa: ARG003
+        """Return the curves of a run with these settings: `figures`, unless the settings decide what is logged."""
+        return cls.figures
+
     @abstractmethod
     def forward(self, batch: CloudBatch, generator: torch.Generator | None = None) -> StepOutput:
         """Score one batch; the loss is computed here, in float32, so that any wrapper can be put around it.

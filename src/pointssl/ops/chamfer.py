@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from pointssl.ops.kernels import grouping
+
 BLOCK = 1 << 22
 """Most distances held at once."""
 MANY = 128
@@ -30,6 +32,12 @@ def chamfer(one: Float[Tensor, "b n 3"], two: Float[Tensor, "b m 3"], *, squared
         one, two = one.float(), two.float()
         there, back = nearest_across(one, two)
         return Chamfer(_mean_distance(one, two, there, squared), _mean_distance(two, one, back, squared))
+
+
+def nearest_distance(query: Float[Tensor, "b q 3"], cloud: Float[Tensor, "b n 3"]) -> Float[Tensor, "b q"]:
+    """Return how far each place is from the nearest point of its cloud; differentiable in both."""
+    nearest = grouping.group(cloud, grouping.ball(cloud, query, 1)).squeeze(2)
+    return safe_sqrt((query - nearest).square().sum(dim=-1))
 
 
 @torch.no_grad()

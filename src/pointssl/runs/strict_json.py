@@ -51,10 +51,7 @@ def _converter() -> Converter:
 def _register_tagged(converter: Converter, base: type, kinds: dict[str, type]) -> None:
     """Write the settings of each kind with their name, and read them by it."""
     known = [name for name in kinds if name != "object"]  # nothing that a person would write
-    readers: dict[str, Any] = {
-        name: make_dict_structure_fn(settings, converter, _cattrs_forbid_extra_keys=True)
-        for name, settings in kinds.items()
-    }
+    readers: dict[str, Any] = {}  # made when first asked for: settings of a kind may hold others of any kind
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, dict) or "kind" not in value:
@@ -62,6 +59,8 @@ def _register_tagged(converter: Converter, base: type, kinds: dict[str, type]) -
         kind = value["kind"]
         if kind not in kinds:
             raise ValueError(f"unknown kind '{kind}'{nearest(str(kind), known)}")
+        if kind not in readers:
+            readers[kind] = make_dict_structure_fn(kinds[kind], converter, _cattrs_forbid_extra_keys=True)
         return readers[kind]({key: item for key, item in value.items() if key != "kind"}, kinds[kind])
 
     def write(value: Any) -> dict[str, Any]:
