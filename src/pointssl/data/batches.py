@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 
 from pointssl.data.augment import AugmentConfig, augment
-from pointssl.data.cloud import LARGEST, Dataset, Views, no_shape
+from pointssl.data.cloud import LARGEST, Dataset, Views, no_shape, verify
 from pointssl.data.endless import Sampled, size_of
 from pointssl.errors import DataError
 from pointssl.ops import counter_random
@@ -149,6 +149,10 @@ class Pictures:
         """Read `count` views per cloud; cloud i of the data set is object `row[i]` of `views`."""
         self._views, self._row, self._count = views, row, count
         self.fingerprint = views.fingerprint
+
+    def verify(self) -> None:
+        """Compare the pictures with their checksums, where they have some; raises `DataError` where they differ."""
+        verify(self._views)
 
     def batch(self, clouds: Int64[np.ndarray, " b"], seed: int) -> UInt8[np.ndarray, "b v c h w"]:
         """Return different views of each cloud, drawn by (seed, cloud) alone."""

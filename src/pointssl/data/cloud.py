@@ -88,6 +88,20 @@ def up_of(dataset: Dataset) -> Up:
 
 
 @runtime_checkable
+class Sealed(Protocol):
+    """Data on the disk with checksums, such as a packed store."""
+
+    def verify(self) -> None:
+        """Compare all bytes with their checksums; raises `DataError` where they differ."""
+
+
+def verify(data: object) -> None:
+    """Compare all bytes of `data` with their checksums, where it has some; raises `DataError` where they differ."""
+    if isinstance(data, Sealed):
+        data.verify()
+
+
+@runtime_checkable
 class Views(Protocol):
     """Rendered pictures of objects, equally many and of equal size of each."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from pointssl.data.batches import subsets
-from pointssl.data.cloud import Cloud, Dataset, Points, Up, up_of
+from pointssl.data.cloud import Cloud, Dataset, Points, Up, up_of, verify
 from pointssl.data.endless import Sampled, no_end, size_of
 from pointssl.errors import DataError, SettingError
 from pointssl.ops.counter_random import seed_of
@@ -78,6 +78,11 @@ class Mixture:
         """Digest of the sources' and of their shares."""
         what = ([dataset.fingerprint for dataset in self._sources], [str(part) for part in self._parts], self._seed)
         return hashlib.sha256(repr(what).encode()).hexdigest()
+
+    def verify(self) -> None:
+        """Compare the sources with their checksums, where they have some; raises `DataError` where they differ."""
+        for dataset in self._sources:
+            verify(dataset)
 
     def __len__(self) -> int:
         raise no_end(self.name, "measure on its sources one by one")

@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Int, Int64
 
-from pointssl.data.cloud import Cloud, Dataset, Labels, Points, Up, up_of
+from pointssl.data.cloud import Cloud, Dataset, Labels, Points, Up, up_of, verify
 from pointssl.data.endless import Sampled, is_endless, no_end
 from pointssl.data.open import Data, open_dataset, splits_of
 from pointssl.errors import DataError
@@ -37,6 +37,10 @@ class Subset:
     def up(self) -> Up:
         """Axis that points up, as in the whole set."""
         return up_of(self._whole)
+
+    def verify(self) -> None:
+        """Compare the whole set with its checksums, where it has some; raises `DataError` where they differ."""
+        verify(self._whole)
 
     @property
     def whole(self) -> Dataset:

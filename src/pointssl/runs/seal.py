@@ -4,13 +4,12 @@ Sizes are looked at whenever a checkpoint is listed, checksums when it is about 
 checksums are taken by their sizes.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pointssl.data.store.manifest import sha256
+from pointssl.data.store.manifest import digest_of, sha256
 from pointssl.errors import RunError
 from pointssl.files import write_json
 from pointssl.strict import read_object
@@ -36,7 +35,7 @@ def write(file: Path, said: dict[str, Any]) -> None:
     files = [one for one in sorted(file.parent.iterdir()) if one != file]
     value = said | {"files": {one.name: one.stat().st_size for one in files}}
     value |= {"sha256": {one.name: sha256(one) for one in files}}
-    write_json(file, value | {"own": _digest(value)})
+    write_json(file, value | {"own": digest_of(value)})
 
 
 def read(file: Path) -> Seal:
@@ -48,7 +47,7 @@ def check(file: Path) -> None:
     """Raise `RunError`, naming the file, where anything beside `file` is not what it was when it was written."""
     held = read(file)
     value = json.loads(file.read_text(encoding="utf-8"))
-    if held.own and _digest({key: item for key, item in value.items() if key != "own"}) != held.own:
+    if held.own and digest_of({key: item for key, item in value.items() if key != "own"}) != held.own:
         raise RunError(f"{file} has changed since it was written (its checksum differs)")
     for name, size in held.files.items():
         one = file.parent / name
@@ -56,7 +55,3 @@ def check(file: Path) -> None:
             raise RunError(f"{one} is missing or cut short")
         if name in held.sha256 and sha256(one) != held.sha256[name]:
             raise RunError(f"{one} has changed since it was written (its checksum differs)")
-
-
-def _digest(value: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -22,9 +22,9 @@ from pointssl.data.files.isolation import apart
 from pointssl.data.files.kinds import kind_of, name_of
 from pointssl.data.files.scan import Failure
 from pointssl.data.store.manifest import sha256, write_manifest
-from pointssl.data.store.resumable import WORK, Recipe, assemble, notes_in, prepare, require_free, write_noted_shard
+from pointssl.data.store.resumable import WORK, Recipe, alone, assemble, notes_in, prepare, write_noted_shard
 from pointssl.errors import DataError, Interrupted, SettingError, UserError
-from pointssl.files import explain_full_disk, lock, write_json
+from pointssl.files import explain_full_disk, write_json
 from pointssl.progress import bar
 
 
@@ -51,12 +51,10 @@ def cut(source: str | Path, out: str | Path, *, size: float = 2.0, overlap: floa
     source, out = Path(source), Path(out)
     if not (np.isfinite(size) and np.isfinite(overlap) and 0 <= overlap < size):
         raise SettingError(f"overlap must be at least 0 and less than size, got size {size:g} and overlap {overlap:g}")
-    require_free(out)
     root, files = _files(source)
-    partial = out.with_name(f"{out.name}.partial")
     stamps = [(str(file.relative_to(root)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     plan = {"cut": {"size": size, "overlap": overlap}, "source": [list(stamp) for stamp in stamps]}
-    with lock(partial.with_name(f"{partial.name}.lock"), str(out)):
+    with alone(out) as partial:
         done = prepare(partial, plan)
         try:
             return _cut(root, files, partial, out, Grid(size, overlap), done)

@@ -25,6 +25,7 @@ from pointssl.data.store.manifest import (
     Shard,
     Table,
     read_manifest,
+    sample,
     sha256,
     whole_labels,
     write_manifest,
@@ -112,6 +113,7 @@ def write_shard(folder: Path, clouds: Sequence[Cloud], name: str) -> Shard:
         clouds=len(clouds),
         files={file.name: sha256(file) for file in files},
         sizes={file.name: file.stat().st_size for file in files},
+        samples={file.name: sample(file) for file in files},
         absent=absent,
     )
 
@@ -241,6 +243,8 @@ class _OpenShard:
             if found != size:
                 what = "is missing" if found is None else f"has {found} of {size} bytes"
                 raise DataError(f"{file} {what}: the store is damaged; pack the data again")
+            if shard.samples.get(name) not in (None, sample(file)):
+                raise DataError(f"{path} is damaged: {shard.folder}/{name} changed since packing; pack it again")
         self.clouds = shard.clouds
         self.absent = {key: set(rows) for key, rows in shard.absent.items()}
         self.channels = tuple(name.removesuffix(".npy") for name in shard.files if name not in ("points.npy", OFFSET))

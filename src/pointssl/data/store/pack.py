@@ -27,10 +27,10 @@ from pointssl.data.store.resumable import (
     WORK,
     Read,
     Recipe,
+    alone,
     assemble,
     notes_in,
     prepare,
-    require_free,
     write_noted_shard,
 )
 from pointssl.data.store.workers import run_all
@@ -77,6 +77,7 @@ def pack(
     points up; a data set's own when not given.
 
     Raises:
+        BusyError: another process is making `out`.
         DataError: nothing to pack, `out` exists, most files are unreadable, or any is if `strict`.
         DiskFullError: no space left; finished shards stay for the next run.
         Interrupted: Ctrl-C; finished shards stay for the next run.
@@ -84,7 +85,37 @@ def pack(
     out = Path(out)
     if points is not None and points < 1:
         raise ValueError(f"points must be at least 1, got {points}")
-    require_free(out)
+    with alone(out) as partial:
+        return _pack(
+            data,
+            out,
+            partial,
+            points=points,
+            workers=workers,
+            strict=strict,
+            seed=seed,
+            list_file=list_file,
+            columns=columns,
+            up=up,
+            shard_clouds=shard_clouds,
+        )
+
+
+def _pack(
+    data: Data | Mapping[str, Dataset],
+    out: Path,
+    partial: Path,
+    *,
+    points: int | None,
+    workers: int,
+    strict: bool,
+    seed: int,
+    list_file: str | Path | None,
+    columns: Sequence[str] | None,
+    up: Up | None,
+    shard_clouds: int | None,
+) -> PackSummary:
+    """Pack into a place that is ours alone."""
     source: str | Path | Dataset | Mapping[str, Dataset]
     if isinstance(data, tuple):
         source = {split: open_dataset(data, split) for split in splits_of(data)}
@@ -96,7 +127,9 @@ def pack(
         else:
             source = Path(data).expanduser() if isinstance(data, str) else data
     if isinstance(source, str | Path) and is_store(source):  # packed again, to other points
-        source = {split: PackedDataset(source, split) for split in PackedDataset(source).splits}
+        packed = PackedDataset(source)
+        packed.verify()  # or damage would get checksums of its own
+        source = {split: PackedDataset(source, split) for split in packed.splits}
     listing = scan(source, list_file) if isinstance(source, str | Path) else None
     sets = {} if isinstance(source, str | Path) else _sets_of(source)
     classes = listing.classes if listing is not None else _shared_classes(sets)
@@ -105,7 +138,6 @@ def pack(
         raise DataError(f"{source} holds no clouds")
     # Few shards keep few files open; 256 clouds are enough work to share out and little to lose.
     size = shard_clouds or (32 if points is None else max(256, -(-total // 200)))
-    partial = out.with_name(f"{out.name}.partial")
     settings: dict[str, Any] = {"points": points, "seed": seed}
     if up is not None or sets:
         settings["up"] = up or up_of(next(iter(sets.values())))

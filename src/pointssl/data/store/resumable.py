@@ -7,6 +7,7 @@ import json
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from pointssl.data.cloud import Cloud
 from pointssl.data.files.dataset import require_readable
 from pointssl.data.files.scan import Failure, Listing
 from pointssl.data.store.dataset import shard_name, write_shard
-from pointssl.data.store.manifest import Manifest, Shard, Table
+from pointssl.data.store.manifest import Manifest, Shard, Table, is_intact, sealed
+from pointssl.data.store.workers import leave_if_unguarded
 from pointssl.errors import DataError
-from pointssl.files import atomic_folder, sweep, write_json
+from pointssl.files import atomic_folder, lock, sweep, write_json
 from pointssl.ops import random_points
-from pointssl.progress import console
+from pointssl.progress import say
+from pointssl.strict import parse
 
 WORK = ".work"
 """Folder of the plan and the notes, inside the unfinished store."""
@@ -46,26 +49,33 @@ Read = Iterator[tuple[str, Cloud | Failure]]
 """Split and cloud of everything that belongs into a shard."""
 
 
-def require_free(out: Path) -> None:
-    """Refuse to write over something, after what killed packings have left beside it, or within, is removed.
+@contextmanager
+def alone(out: Path) -> Iterator[Path]:
+    """Yield the folder in which `out` is made, out of which others are kept meanwhile.
 
-    The work of a packing inside a store means that it was killed when the store was whole and only its work was left.
+    What killed packings have left beside `out`, or within, is removed first. The work of a packing inside a store means
+    that it was killed when the store was whole and only its work was left.
 
     Raises:
+        BusyError: another process is making it.
         DataError: there is something at `out`.
     """
-    sweep(out.parent)
-    if (out / WORK).is_dir():
-        shutil.rmtree(out / WORK, ignore_errors=True)
-    if out.exists():
-        raise DataError(f"{out} exists already; delete it or choose another name")
+    leave_if_unguarded()
+    partial = out.with_name(f"{out.name}.partial")
+    with lock(partial.with_name(f"{partial.name}.lock"), str(out)):
+        sweep(out.parent)
+        if (out / WORK).is_dir():
+            shutil.rmtree(out / WORK, ignore_errors=True)
+        if out.exists():
+            raise DataError(f"{out} exists already; delete it or choose another name")
+        yield partial
 
 
 def prepare(partial: Path, plan: Mapping[str, Any]) -> set[int]:
     """Make room for shards and return the numbers of those that an earlier run with the same plan has finished."""
     file = partial / WORK / "plan.json"
-    if partial.exists() and (not file.is_file() or json.loads(file.read_text(encoding="utf-8")) != plan):
-        console.print(f"source or settings have changed since {partial} was left unfinished; starting over")
+    if partial.exists() and _read(file) != plan:
+        say(f"source or settings have changed since {partial} was left unfinished; starting over")
         shutil.rmtree(partial)
     if not partial.exists():
         with atomic_folder(partial) as fresh:
@@ -79,9 +89,23 @@ def prepare(partial: Path, plan: Mapping[str, Any]) -> set[int]:
     return done
 
 
-def notes_in(partial: Path) -> dict[int, Path]:
-    """Return the notes of the finished shards by number."""
-    return {int(file.stem): file for file in sorted((partial / WORK).glob("[0-9]*.json"))}
+def notes_in(partial: Path) -> dict[int, dict[str, Any]]:
+    """Return the notes of the finished shards by number; those that are not as they were written count as none."""
+    found = {int(file.stem): _read(file) for file in sorted((partial / WORK).glob("[0-9]*.json"))}
+    return {number: note for number, note in found.items() if is_intact(note)}
+
+
+def write_note(partial: Path, number: int, note: dict[str, Any]) -> None:
+    """Say that a shard is done, and what is in it."""
+    write_json(partial / WORK / f"{number:05d}.json", sealed(json.loads(json.dumps(note))))
+
+
+def _read(file: Path) -> Any:
+    """Return the JSON in a file of an unfinished store, or None where there is none: it is then made again."""
+    try:
+        return parse(file, DataError, "it is made again")
+    except (DataError, OSError):
+        return None
 
 
 def write_noted_shard(recipe: Recipe, number: int, read: Read) -> None:
@@ -110,7 +134,7 @@ def write_noted_shard(recipe: Recipe, number: int, read: Read) -> None:
         "label": [cloud.label for cloud in clouds],
         "failures": [[str(failure.path), failure.reason] for failure in failures],
     }
-    write_json(recipe.partial / WORK / f"{number:05d}.json", note)
+    write_note(recipe.partial, number, note)
 
 
 def _reduced(cloud: Cloud, points: int | None, seed: int) -> Cloud:
@@ -130,7 +154,7 @@ def assemble(
     recipe: Recipe, name: str, listing: Listing | None, settings: dict[str, Any]
 ) -> tuple[Manifest, tuple[Failure, ...]]:
     """Put the notes of all shards together."""
-    notes = [json.loads(file.read_text(encoding="utf-8")) for file in notes_in(recipe.partial).values()]
+    notes = list(notes_in(recipe.partial).values())
     failures = list(() if listing is None else listing.failures)
     failures += [Failure(path=Path(path), reason=reason) for note in notes for path, reason in note["failures"]]
 

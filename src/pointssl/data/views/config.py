@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pointssl.data.cloud import Up
+from pointssl.settings import require_finite
 
 if TYPE_CHECKING:  # settings are also read for the help of the command line, which must be fast
     from pointssl.ops.render.cameras import Cameras
@@ -40,6 +41,7 @@ class ViewConfig:
     """Decides where random cameras stand and which points are drawn."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         for name, value, least in (("views", self.views, 1), ("size", self.size, 8), ("points", self.points, 3)):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pointssl.data.store.manifest import digest_of
 from pointssl.errors import DataError
 from pointssl.strict import structure
 
@@ -21,6 +22,8 @@ class ViewShard:
     objects: int
     sha256: str
     bytes: int
+    sample: str = ""
+    """Checksum of a few pieces, looked at on opening; empty in stores of before there were any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +66,14 @@ def read_manifest(path: Path) -> ViewManifest:
         raise DataError(f"{file} does not belong to rendered views (format '{kind}')")
     if version != VERSION:
         raise DataError(f"{path} has format version {version}, this pointssl reads {VERSION}; render the views again")
+    own = held.pop("sha256", "")  # of all the rest; stores of before have none
     advice = "the manifest is damaged; render the views again"
     manifest = structure(held, ViewManifest, str(file), DataError, advice)
     objects = sum(shard.objects for shard in manifest.shards)
     if not objects == len(manifest.name) == len(manifest.group) or any(one.objects < 1 for one in manifest.shards):
         raise DataError(f"{file}: its shards hold {objects} objects, and it names another number; {advice}")
+    if own and own != digest_of(held):
+        raise DataError(f"{file}: its checksum differs from what it was rendered with; {advice}")
     if len(manifest.shape) < 3 or any(Path(one.folder).name != one.folder for one in manifest.shards):
         raise DataError(f"{file}: a shape or folder is none; {advice}")
     return manifest

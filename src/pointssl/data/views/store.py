@@ -19,7 +19,7 @@ from jaxtyping import Int64, UInt8
 
 from pointssl.data.cloud import Dataset
 from pointssl.data.names import cloud_groups, cloud_names
-from pointssl.data.store.manifest import sha256
+from pointssl.data.store.manifest import sample, sha256
 from pointssl.data.views.config import ViewConfig, cameras_of
 from pointssl.data.views.images import ImageFolder, has_images
 from pointssl.data.views.manifest import ARRAY, MANIFEST, Kind, read_manifest
@@ -45,6 +45,8 @@ class ViewStore:
             if found != shard.bytes:
                 what = "is missing" if found is None else f"has {found} of {shard.bytes} bytes"
                 raise DataError(f"{file} {what}: the store is damaged; render the views again")
+            if shard.sample not in ("", sample(file)):
+                raise DataError(f"{self.path} is damaged: {file} changed since rendering; render it again")
         self._places = [(number, local) for number, one in enumerate(self.shards) for local in range(one.objects)]
         self._arrays: list[UInt8[np.ndarray, "o v c h w"] | None] = [None] * len(self.shards)
 

@@ -19,8 +19,8 @@ from jaxtyping import UInt8
 
 from pointssl.data.cloud import Oriented
 from pointssl.data.store.dataset import shard_name
-from pointssl.data.store.manifest import sha256
-from pointssl.data.store.resumable import WORK, notes_in, prepare, require_free
+from pointssl.data.store.manifest import sample, sealed, sha256
+from pointssl.data.store.resumable import WORK, alone, notes_in, prepare, write_note
 from pointssl.data.store.workers import run_all
 from pointssl.data.views.config import ViewConfig
 from pointssl.data.views.images import ImageFolder
@@ -29,6 +29,7 @@ from pointssl.data.views.meshes import MeshSet
 from pointssl.data.views.sources import Source, names_of, open_source, renderer, shape_of, sort_of, stamp_of
 from pointssl.errors import DataError, Interrupted, UserError
 from pointssl.files import atomic_folder, write_json
+from pointssl.memory import require
 from pointssl.progress import bar
 
 SHARD_BYTES = 8 << 20
@@ -67,22 +68,36 @@ def write_views(
     the store and the summary. Folders of pictures are packed as they are; `config` is not used for them.
 
     Raises:
+        BusyError: another process is making `out`.
         DataError: `out` exists, nothing to render, more than half of the objects fail, or any does if `strict`.
         DiskFullError: no space left; finished shards stay for the next run.
         Interrupted: Ctrl-C; finished shards stay for the next run.
     """
-    out, config = Path(out), config or ViewConfig()
-    require_free(out)
+    out = Path(out)
+    with alone(out) as partial:
+        return _write(data, out, partial, config or ViewConfig(), workers, strict, shard_objects)
+
+
+def _write(
+    data: Source | str | Path,
+    out: Path,
+    partial: Path,
+    config: ViewConfig,
+    workers: int,
+    strict: bool,
+    shard_objects: int | None,
+) -> ViewSummary:
+    """Render into a place that is ours alone."""
     source = open_source(data) if isinstance(data, str | Path) else data
     config = replace(config, up=config.up or (source.up if isinstance(source, Oriented) else "y"))
     total = len(source)
     if total == 0:
         raise DataError(f"{out}: the source holds no objects")
     kind, shape = shape_of(source, config)
+    require(2 * int(np.prod(shape, dtype=object)), f"one object's pictures of {shape}", "make fewer or smaller ones")
     size = shard_objects or max(16, SHARD_BYTES // int(np.prod(shape)), -(-total // 300))
     told = {"source": sort_of(source), **({} if isinstance(source, ImageFolder) else {"render": asdict(config)})}
     settings = json.loads(json.dumps(told))  # as it will be read back, to be compared with
-    partial = out.with_name(f"{out.name}.partial")
     done = prepare(partial, {"settings": settings, "shard_objects": size, "source": stamp_of(source)})
     jobs: list[Callable[[], int]] = []
     for number, start in enumerate(range(0, total, size)):
@@ -101,7 +116,7 @@ def write_views(
         except BrokenExecutor as error:
             message = "a rendering process was ended from outside, perhaps for its memory; finished shards are kept: "
             raise UserError(message + "run the same command again with fewer workers") from error
-    notes = [json.loads(file.read_text(encoding="utf-8")) for file in notes_in(partial).values()]
+    notes = list(notes_in(partial).values())
     failures = tuple((name, reason) for note in notes for name, reason in note["failures"])
     if 2 * len(failures) > total:
         raise DataError(f"{out}: {len(failures)} of {total} objects cannot be rendered; the first: {failures[0][1]}")
@@ -116,7 +131,7 @@ def write_views(
         "group": [group for note in notes for group in note["group"]],
         "failures": [list(failure) for failure in failures],
     }
-    write_json(partial / MANIFEST, held)
+    write_json(partial / MANIFEST, sealed(held))
     partial.replace(out)
     shutil.rmtree(out / WORK)
     return ViewSummary(
@@ -159,6 +174,7 @@ def _write_shard(
                     objects=len(made),
                     sha256=sha256(fresh / ARRAY),
                     bytes=(fresh / ARRAY).stat().st_size,
+                    sample=sample(fresh / ARRAY),
                 )
             )
     note = {
@@ -167,7 +183,7 @@ def _write_shard(
         "group": [groups[place] for place in kept],
         "failures": failures,
     }
-    write_json(partial / WORK / f"{number:05d}.json", note)
+    write_note(partial, number, note)
     return len(places)
 
 
