@@ -52,7 +52,7 @@ def test_push_to_hub__sends_the_encoder_and_nothing_else(run: Path) -> None:
     address = publish.push_to_hub(run, "me/encoder", private=True, api=Api())
     assert address == "https://hub.example/me/encoder"
     assert calls[0] == ("me/encoder", {"private": True, "exist_ok": True})
-    assert calls[1][1]["folder_path"] == run / "encoder"
+    assert calls[1][1]["folder_path"].name == "encoder"
     wanted = {"model.safetensors", "config.json", "record.json", "whitening.safetensors"}
     assert set(calls[1][1]["allow_patterns"]) == wanted
 

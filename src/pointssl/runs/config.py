@@ -14,6 +14,7 @@ from pointssl.data.augment import AugmentConfig
 from pointssl.data.reading import ReadConfig
 from pointssl.methods import MethodConfig, ParAEConfig
 from pointssl.runs import strict_json
+from pointssl.settings import require_finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class OptimConfig:
     """Batches whose gradients are averaged before each update."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if self.lr <= 0:
             raise ValueError(f"lr must be positive, got {self.lr}")
         if not 0 <= self.final_lr <= self.lr:
@@ -145,6 +147,7 @@ class PretrainConfig:
     """Stop when the smoothed loss lies this many early spreads above the early loss; 0 never stops."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if self.epochs <= 0:
             raise ValueError(f"epochs must be positive, got {self.epochs}")
         for name, budget in (("clouds_seen", self.clouds_seen), ("minutes", self.minutes)):
@@ -152,8 +155,6 @@ class PretrainConfig:
                 raise ValueError(f"{name} must be positive, got {budget}")
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"seed must be 0 to 2**63 - 1, got {self.seed}")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema must be between 0 and 1, got {self.ema}")
         for name, value, least in (

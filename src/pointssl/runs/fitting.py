@@ -1,12 +1,15 @@
 """Whether a file of weights is of the network that its settings describe, known before the network is built."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from pointssl.backbones import BackboneConfig, build_backbone
 from pointssl.errors import RunError
+from pointssl.memory import is_exhausted
 from pointssl.runs import layout
 from pointssl.runs.checkpoint import is_checkpoint
 from pointssl.runs.weights import read_shapes
@@ -21,18 +24,33 @@ def check_fitting(config: BackboneConfig, folder: Path) -> None:
     The folder may be a stranger's: a few numbers in a config.json could otherwise take all memory before the file of
     weights is found not to fit.
     """
-    file = folder / layout.WEIGHTS
-    shapes = read_shapes(file)
-    layers = sum(len(value) for value in asdict(config).values() if isinstance(value, tuple))  # type: ignore[call-overload, misc]
-    if layers > len(shapes):
-        raise RunError(f"{file} does not fit its config.json: {layers} layers in {len(shapes)} tensors")
+    check_layers(config, folder / layout.WEIGHTS)
     prefix = BACKBONE if is_checkpoint(folder) else ""
-    with torch.device("meta"):
-        wanted = {f"{prefix}{name}": value.shape for name, value in build_backbone(config).state_dict().items()}
-    wrong = [name for name, shape in wanted.items() if name in shapes and tuple(shape) != shapes[name]]
+    check_shapes(lambda: build_backbone(config), folder / layout.WEIGHTS, prefix)
+
+
+def check_layers(config: BackboneConfig, file: Path) -> None:
+    """Raise `RunError` for more layers than there are tensors: even without memory they take long to make."""
+    layers = sum(len(value) for value in asdict(config).values() if isinstance(value, tuple))  # type: ignore[call-overload, misc]
+    found = len(read_shapes(file))
+    if layers > found:
+        raise RunError(f"{file} does not fit its config.json: {layers} layers in {found} tensors")
+
+
+def check_shapes(build: Callable[[], nn.Module], file: Path, prefix: str = "") -> None:
+    """Raise `RunError` unless what `build` makes, where tensors take no memory, has the names and shapes in `file`."""
+    shapes = read_shapes(file)
+    try:
+        with torch.device("meta"):
+            wanted = {f"{prefix}{name}": tuple(value.shape) for name, value in build().state_dict().items()}
+    except RuntimeError as error:
+        if not is_exhausted(error):
+            raise
+        raise RunError(f"{file} does not fit its config.json: {error}") from error
+    wrong = [name for name, shape in wanted.items() if name in shapes and shape != shapes[name]]
     if wrong:
         name = wrong[0]
-        count = f"{len(wrong)} of another shape ({name} is {shapes[name]}, the network has {tuple(wanted[name])})"
+        count = f"{len(wrong)} of another shape ({name} is {shapes[name]}, the network has {wanted[name]})"
         raise RunError(f"{file} does not fit the network its config.json describes: {count}")
     missing = [name for name in wanted if name not in shapes]
     if missing:

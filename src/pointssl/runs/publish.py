@@ -1,15 +1,22 @@
 """Encoders to the Hugging Face hub, and to plain folders of the same form: weights, settings, record."""
 
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pointssl.backbones import Backbone
+from pointssl.data import DATASETS
 from pointssl.errors import RunError
 from pointssl.runs import layout
 from pointssl.runs.checkpoint import is_checkpoint
 from pointssl.runs.config import PretrainConfig
 from pointssl.runs.hub import first_line
-from pointssl.runs.run import load, write_encoder
+from pointssl.runs.run import Run, write_encoder
+from pointssl.runs.whitening import read_whitening, write_whitening
+
+_PUBLIC = ("seed", "versions")
+"""Entries of a record that concern the encoder and not the machine."""
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -32,23 +39,53 @@ def save_pretrained(
 def push_to_hub(path: Path | str, name: str, *, private: bool = False, api: "HfApi | None" = None) -> str:
     """Upload the encoder of a run, or an encoder folder, as `owner/model` and return its address.
 
-    Uses the login of huggingface_hub (`hf auth login`). Raises `RunError` where there is no finished encoder or the hub
-    refuses.
+    Uses the login of huggingface_hub (`hf auth login`). What is sent is written anew from what was read: weights,
+    settings and whitening, and of the record what concerns the encoder alone. Paths, the command line, the machine and
+    its times stay here. Raises `RunError` where there is no finished encoder, where a file of it is a link (it could be
+    any file of this machine), or where the hub refuses.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     folder = Path(path)
     folder = folder / layout.ENCODER if layout.is_finished(folder) else folder
-    load(folder)  # what cannot be read back is not published
     if is_checkpoint(folder) or not all((folder / file).is_file() for file in layout.ENCODER_FILES):
         raise RunError(f"{folder} is not a finished encoder; let the run end, or write one with save_pretrained")
+    for file in (folder, *(folder / name for name in (*layout.ENCODER_FILES, *layout.ENCODER_EXTRAS))):
+        if file.is_symlink():
+            raise RunError(f"{file} is a link, which is not published; put a copy in its place")
     api = api or HfApi()
     try:
-        address = api.create_repo(name, private=private, exist_ok=True)
-        api.upload_folder(
-            repo_id=name, folder_path=folder, allow_patterns=[*layout.ENCODER_FILES, *layout.ENCODER_EXTRAS]
-        )
+        with TemporaryDirectory() as made:
+            public = _public(folder, Path(made) / folder.name)
+            address = api.create_repo(name, private=private, exist_ok=True)
+            api.upload_folder(
+                repo_id=name, folder_path=public, allow_patterns=[*layout.ENCODER_FILES, *layout.ENCODER_EXTRAS]
+            )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise RunError(f"the hub did not take {name}: {first_line(error)}; see `hf auth whoami`") from error
     return str(address)
+
+
+def _public(folder: Path, target: Path) -> Path:
+    """Write an encoder folder again as `target`, without what is of this machine."""
+    run = Run.open(folder)
+    data = replace(run.config.data, source=_word(run.config.data.source), views=None)
+    record = {key: run.record[key] for key in _PUBLIC if key in run.record}
+    known = run.trained_on
+    if known is not None:
+        name = "/".join(known.name.replace("\\", "/").split("/")[-2:])  # SET/SPLIT, wherever the set lies
+        record["data"] = {"name": name, "clouds": known.clouds, "fingerprint": known.fingerprint, "up": run.reading.up}
+    encoder = run.encoder()
+    write_encoder(encoder, replace(run.config, data=data), record, target)
+    if (folder / layout.WHITENING).is_file():
+        write_whitening(read_whitening(run, encoder.pooled_dim), target / layout.WHITENING)
+    return target
+
+
+def _word(source: str | None) -> str | None:
+    """Return the name of a data set, without the path that follows it; of a path nothing."""
+    if source is None:
+        return None
+    kind = source.partition(":")[0]
+    return source if kind in ("synthetic", "generated") else kind if kind in DATASETS else None

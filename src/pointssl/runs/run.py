@@ -24,7 +24,7 @@ from pointssl.methods.classify import CloudClassifier
 from pointssl.runs import layout, seal, shipped, strict_json
 from pointssl.runs.checkpoint import is_checkpoint, is_whole, undamaged, weights_of
 from pointssl.runs.config import PretrainConfig, from_json, to_json
-from pointssl.runs.fitting import BACKBONE, check_fitting
+from pointssl.runs.fitting import BACKBONE, check_fitting, check_layers, check_shapes
 from pointssl.runs.passed import Passed
 from pointssl.runs.record import read_metrics
 from pointssl.runs.scores import Scores
@@ -178,13 +178,17 @@ class Run:
             if not (folder / layout.CHECKPOINTS).is_dir():
                 raise RunError(f"{folder} holds an encoder alone; the whole method needs a run or its checkpoint")
             folder = self._last_checkpoint()
+        file = weights_of(folder)
         if self._own_method is not None:
             method = copied(self._own_method)
         elif isinstance(self.config.method, Passed):
             raise RunError(self._passed("method", self.config.method))
         else:
-            method = build_method(oriented(self.config.method, self.reading.up or "y"), self._network())
-        file = weights_of(folder)
+            settings = oriented(self.config.method, self.reading.up or "y")
+            if self._own_backbone is None and not isinstance(self.config.backbone, Passed):
+                check_layers(self.config.backbone, file)
+                check_shapes(lambda: build_method(settings, self._network()), file)
+            method = build_method(settings, self._network())
         load_weights(method, read_tensors(file), file)
         return method.eval()
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from pointssl.data.files.cloud import Array
 from pointssl.data.files.columns import require_rows
+from pointssl.data.files.own import require_own
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "points": ("points", "data", "xyz", "pos", "pointcloud", "point_cloud", "clouds", "coord", "coords", "pc"),
@@ -161,6 +162,7 @@ def open_arrays(path: Path) -> Iterator[Mapping[str, Any]]:
         import h5py
 
         with h5py.File(path, "r") as file:
+            require_own(file)
             found = {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
             for name, item in found.items():
                 if item.nbytes > _FREE + _MOST * item.id.get_storage_size():

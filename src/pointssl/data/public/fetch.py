@@ -6,16 +6,17 @@ not changed; otherwise the file is fetched from its beginning.
 
 import errno
 import http.client
-import json
 import shutil
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from pointssl import strict
 from pointssl.errors import DataError, DiskFullError, Interrupted
 from pointssl.files import explain_full_disk, write_json
 from pointssl.progress import bar
@@ -23,6 +24,8 @@ from pointssl.progress import bar
 BLOCK = 2**20
 TIMEOUT = 60.0
 """Seconds without a byte before a connection counts as broken."""
+SLOWEST = 1024
+"""Bytes a second, over `TIMEOUT` seconds, below which it counts as broken too: a drip would keep it open for ever."""
 
 
 class BrokenTransferError(Exception):
@@ -57,7 +60,7 @@ def _continue(url: str, part: Path) -> str:
         request.add_header("Range", f"bytes={have}-")
         request.add_header("If-Range", tag)
     try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+        answer = _OPENER.open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             with error:
@@ -67,13 +70,15 @@ def _continue(url: str, part: Path) -> str:
                 raise BrokenTransferError("the part that was kept does not belong to the file") from error
         raise
     with answer as response:
-        # "bytes 100-999/1000": where the answer begins, and how long the whole file is.
-        span, _, whole = response.headers.get("Content-Range", "").partition("/")
-        if response.status == http.client.PARTIAL_CONTENT and span == f"bytes {have}-{int(whole or 0) - 1}":
-            total: int | None = int(whole)
+        if response.status == http.client.PARTIAL_CONTENT:
+            # "bytes 100-999/1000": where the answer begins, and how long the whole file is.
+            span, _, whole = response.headers.get("Content-Range", "").partition("/")
+            total = _count(whole)
+            if not have or total is None or span != f"bytes {have}-{total - 1}":
+                discard(part)  # a piece that nobody asked for is no beginning of the file
+                raise BrokenTransferError("the server sent another part of the file than was asked for")
         else:
-            length = response.headers.get("Content-Length")
-            have, total = 0, None if length is None else int(length)
+            have, total = 0, _count(response.headers.get("Content-Length"))
         tag = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
         _require_space(part, (total or 0) - have)
         write_json(_notes(part), {"url": url, "tag": tag})
@@ -86,23 +91,63 @@ def _continue(url: str, part: Path) -> str:
 
 def _copy(response: http.client.HTTPResponse, file: IO[bytes], label: str, have: int, total: int | None) -> int:
     """Write all that comes and return the size that the file has now."""
+    since, then = time.monotonic(), have
     with bar(f"fetching {label.strip('.')} (MiB)", max(1, (total or have) >> 20), have >> 20) as line:
-        while block := response.read(BLOCK):
+        while block := response.read1(BLOCK):
             file.write(block)
+            if time.monotonic() - since > TIMEOUT:
+                if have - then < SLOWEST * TIMEOUT:
+                    raise BrokenTransferError(f"only {have - then} bytes came in {TIMEOUT:.0f} s")
+                since, then = time.monotonic(), have
             line.advance(((have + len(block)) >> 20) - (have >> 20))
             have += len(block)
     return have
 
 
+def _count(text: str | None) -> int | None:
+    """Return a number of bytes as a header tells it, or None where it tells none."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server to other addresses of the web, but never from a protected one to an open one."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """Make the next request, or refuse."""
+        kinds = {"https": ("https",), "http": ("http", "https")}
+        try:
+            kind = urllib.parse.urlsplit(newurl).scheme.lower()
+        except ValueError as error:
+            raise DataError(f"{req.full_url} leads to an address that is none: {error}") from error
+        if kind not in kinds.get(req.type, ()):
+            raise DataError(f"{req.full_url} leads to {newurl[:100]}, which is not followed")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        """Follow, or close the connection: urllib leaves it open where it does not like an address."""
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except urllib.error.HTTPError:  # holds the connection, and whoever takes the error closes it
+            raise
+        except BaseException:
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+_OPENER = urllib.request.build_opener(_Redirects)
+
+
 def _kept(url: str, part: Path) -> tuple[int, str]:
     """Return size and version of the part from an earlier try; 0 where it cannot be continued."""
     try:
-        notes = json.loads(_notes(part).read_text(encoding="utf-8"))
+        notes = strict.parse(_notes(part), DataError, "it is of no use")
         tag = str(notes["tag"])
         # A weak tag promises the same meaning, not the same bytes.
         if notes["url"] == url and tag and not tag.startswith("W/"):
             return part.stat().st_size, tag
-    except (OSError, ValueError, KeyError):
+    except (OSError, DataError, KeyError, TypeError):
         pass
     return 0, ""
 
@@ -133,11 +178,13 @@ def _explain(url: str, part: Path) -> Iterator[None]:
         with error:
             if error.code >= http.client.INTERNAL_SERVER_ERROR:
                 raise BrokenTransferError(f"the server answered {error.code} {error.reason}") from error
-            message = f"{url} answered {error.code} {error.reason}; it may have moved, look on the data set's page"
+            message = (
+                f"{url} answered {error.code} {str(error.reason)[:100]}; it may have moved, look on the data set's page"
+            )
             raise DataError(message) from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: an address or a header that is none
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.ENOENT):
             raise DataError(f"cannot write {part}: {error.strerror}") from error
-        raise BrokenTransferError(str(getattr(error, "reason", error)) or type(error).__name__) from error
+        raise BrokenTransferError(str(getattr(error, "reason", error))[:200] or type(error).__name__) from error
     except KeyboardInterrupt as error:
         raise Interrupted(f"stopped; what has arrived is kept in {part}, the same command continues") from error

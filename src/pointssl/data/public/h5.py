@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
+from pointssl import strict
 from pointssl.data.files.archive import open_arrays
 from pointssl.data.files.isolation import apart
 from pointssl.data.files.kinds import impostor
@@ -22,6 +23,14 @@ def listed_files(folder: Path, list_names: Sequence[str], pattern: str) -> list[
             lines = (folder / name).read_text(encoding="utf-8").split()
             return [folder / line.rsplit("/", 1)[-1] for line in lines]
     return sorted(folder.glob(pattern), key=lambda path: (len(path.name), path.name))
+
+
+def listed_names(file: Path) -> list[str]:
+    """Return the names that a JSON file of a public set lists; raises `DataError` where it is no such list."""
+    names = strict.parse(file, DataError, "unpack or download the set again")
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise DataError(f"{file} must list names; unpack or download the set again")
+    return names
 
 
 def read_h5(paths: Sequence[Path], keys: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:

@@ -6,7 +6,6 @@ meshes (`class/{train,test}/*.off`); `modelnet40_normal_resampled`, text files o
 and split are the same there, its poses were aligned by hand only in the OFF files.
 """
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from pointssl.data.arrays import ArrayDataset
 from pointssl.data.cloud import Dataset
 from pointssl.data.files.dataset import open_listed, read_one
 from pointssl.data.files.scan import Entry
-from pointssl.data.public.h5 import cloud_points, listed_files, read_h5
+from pointssl.data.public.h5 import cloud_points, listed_files, listed_names, read_h5
 from pointssl.data.split_names import check_split
 from pointssl.errors import DataError
 
@@ -92,7 +91,7 @@ def _names_of(paths: Sequence[Path]) -> list[str]:
         beside = path.with_name(f"{stem}_{path.stem[len(stem) :]}_id2file.json")
         if not beside.is_file():
             return []
-        names += [Path(entry).stem for entry in json.loads(beside.read_text(encoding="utf-8"))]
+        names += [Path(entry).stem for entry in listed_names(beside)]
     return names
 
 

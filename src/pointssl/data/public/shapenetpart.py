@@ -5,7 +5,6 @@ Layouts: the h5 files of 2,048 points (`ply_data_{train,val,test}*.h5` with `dat
 with normals (`synsetoffset2category.txt`, `SYNSET/ID.txt`, `train_test_split/*.json`). Most papers train on `trainval`.
 """
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from pointssl.data.arrays import ArrayDataset
 from pointssl.data.cloud import Dataset
 from pointssl.data.files.dataset import FileDataset, open_listed, read_one
 from pointssl.data.files.scan import Entry
-from pointssl.data.public.h5 import cloud_points, listed_files, read_h5
+from pointssl.data.public.h5 import cloud_points, listed_files, listed_names, read_h5
 from pointssl.data.split_names import check_split
 from pointssl.errors import DataError
 
@@ -101,7 +100,7 @@ def _open_text(path: Path, split: str) -> FileDataset:
         listed = path / "train_test_split" / f"shuffled_{part}_file_list.json"
         if not listed.is_file():
             raise DataError(f"{listed} is missing; {EXPECTED}")
-        for entry in sorted(json.loads(listed.read_text(encoding="utf-8"))):
+        for entry in sorted(listed_names(listed)):
             synset, name = entry.split("/")[-2:]
             if synset not in category:
                 raise DataError(f"{listed} names synset '{synset}', which synsetoffset2category.txt does not have")

@@ -2,6 +2,8 @@
 
 The sources are built once per processor and compiler into the user's cache folder and loaded with ctypes. Whatever
 goes wrong (no compiler, another platform, POINTSSL_NATIVE=0) is no error: `library()` is None, `reason()` says why.
+A library is code: it is loaded only from a folder, and as a file, that belongs to this user and that nobody else can
+write to; one that is damaged is built again.
 """
 
 import ctypes
@@ -10,7 +12,9 @@ import hashlib
 import logging
 import os
 import platform
+import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -26,6 +30,9 @@ HEADER = FOLDER / "selection.hpp"
 SOURCES: dict[str, tuple[str, ...]] = {"kernels.cpp": (), "grouping.cpp": ("-ffp-contract=off",)}
 """What is compiled, each with flags of its own."""
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fPIC")
+_DIGEST = 32
+"""Bytes of the checksum that stands behind every library."""
+_KERNEL = re.compile(r"^void (pointssl_\w+)\(", re.MULTILINE)
 SECONDS = 120
 """Longest that a compilation may take."""
 
@@ -76,11 +83,45 @@ def _argument(value: Tensor | int | float | None) -> ctypes.c_void_p | ctypes.c_
 def _load() -> tuple[ctypes.CDLL | None, str]:
     try:
         path = _build()
-        loaded = ctypes.CDLL(str(path))
-    except (UnavailableError, OSError, subprocess.SubprocessError) as error:
+        try:
+            loaded = _opened(path)
+        except (OSError, AttributeError):  # cut short, changed, or of something else: built once more
+            path.unlink(missing_ok=True)
+            path = _build()
+            loaded = _opened(path)
+    except (UnavailableError, OSError, AttributeError, subprocess.SubprocessError) as error:
         log.info("no compiled kernels, plain torch instead: %s", error)
         return None, f"plain torch: {error}"
     return loaded, f"compiled kernels: {path}"
+
+
+def _opened(path: Path) -> ctypes.CDLL:
+    """Load a library whose bytes are those that were built; a file that was cut short would end the process.
+
+    Raises `OSError` for others, and `AttributeError` where a kernel is missing.
+    """
+    content = path.read_bytes()
+    if content[-_DIGEST:] != hashlib.sha256(content[:-_DIGEST]).digest():
+        raise OSError(f"{path} is not as it was built")
+    loaded = ctypes.CDLL(str(path))
+    for source in SOURCES:
+        for name in _KERNEL.findall((FOLDER / source).read_text("utf-8")):
+            getattr(loaded, name)
+    return loaded
+
+
+def _require_ours(path: Path) -> None:
+    """Refuse a file or folder that somebody else owns or can write to, or that is a link: its content could be theirs.
+
+    Raises:
+        UnavailableError: saying which, and what to do.
+    """
+    about = path.lstat()
+    if stat.S_ISLNK(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UnavailableError(
+            f"{path} is a link, or belongs to or can be written by others, so nothing is loaded from it; remove it, or "
+            "set POINTSSL_CACHE to a folder of your own"
+        )
 
 
 def _build() -> Path:
@@ -98,9 +139,11 @@ def _build() -> Path:
     texts = [path.read_text("utf-8") for path in (HEADER, *(FOLDER / name for name in SOURCES))]
     identity = "\n".join([*texts, *flags, str(SOURCES), version, _processor(), *runtime])
     path = _cache() / f"kernels-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.so"
-    if path.exists():
-        return path
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _require_ours(path.parent)
+    if path.exists():
+        _require_ours(path)
+        return path
     # Built under a name of its own, then renamed: several processes may compile at once, none sees half a file.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made, objects = Path(folder) / "kernels.so", []
@@ -108,6 +151,9 @@ def _build() -> Path:
             objects.append(str(Path(folder) / f"{name}.o"))
             _run([compiler, *flags, *own, "-fopenmp", "-c", str(FOLDER / name), "-o", objects[-1]])
         _run([compiler, "-shared", *objects, "-o", str(made), *runtime])
+        with made.open("ab") as library:  # behind its end, where no loader looks
+            library.write(hashlib.sha256(made.read_bytes()).digest())
+        made.chmod(0o700)  # whatever the umask
         made.replace(path)
     return path
 
