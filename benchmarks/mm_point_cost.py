@@ -97,7 +97,7 @@ def measure(options: Options, views: int) -> dict[str, Any]:
             "seconds_per_epoch": found.seconds_per_step * EPOCH / options.batch,
             "clouds_per_s": found.clouds_per_s,
             "images_per_s": found.clouds_per_s * views,
-            "memory_mib": found.memory / 2**20,
+            "memory_mib": None if found.memory is None else found.memory / 2**20,
         }
     return row | {"seconds_of_parts": parts(options, views)}
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pointssl.errors import BusyError, DiskFullError
+from pointssl.errors import BusyError, DiskFullError, SettingError
 
 _WORKSHOP = re.compile(r"\.[0-9a-f]{8}\.partial")
 _WINDOWS = os.name == "nt"
@@ -108,6 +108,26 @@ def lock(path: Path, what: str) -> Iterator[None]:
         if new:  # a folder made for the lock alone goes with it
             with suppress(OSError):
                 path.parent.rmdir()
+
+
+def require_place(path: Path) -> None:
+    """Refuse a file that could not be written, before the work that it is meant to hold; nothing is made.
+
+    Raises:
+        SettingError: a folder is there, a file stands where a folder should be, no permission, or a name that is none.
+    """
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.lstat()
+        if path.is_dir():
+            raise SettingError(f"{path} is a folder; name a file to write")
+        above = next(one for one in path.absolute().parents if one.exists())
+    except (OSError, ValueError) as error:  # a name that is too long, or has a NUL in it
+        raise SettingError(f"'{str(path)[:60]}' is no name that a file can have ({error}); choose another") from error
+    if not above.is_dir():
+        raise SettingError(f"{path} cannot be written: {above} is a file; choose another place")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise SettingError(f"{path} cannot be written: no permission in {above}; choose another place")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,9 +1,17 @@
-"""How numbers are printed, on pages and in terminals alike: digits, percent, points, intervals, p values."""
+"""How numbers are printed, on pages and in terminals alike: digits, percent, points, intervals, p values; and names."""
 
 
 def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
     """Return a number with a true minus sign, as wide as a plus; `signed` shows the plus too."""
     return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def visible(name: str) -> str:
+    """Return a name as a terminal can show it: control characters, and bytes that are no text, become their numbers.
+
+    Names come from strangers' files and servers, and must neither steer the terminal nor hide what they are.
+    """
+    return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in name)
 
 
 def percent(share: float, digits: int = 0) -> str:

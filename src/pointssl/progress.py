@@ -9,6 +9,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from pointssl.formatting import visible
+
 T = TypeVar("T")
 
 WIDTH = 120
@@ -16,8 +18,11 @@ WIDTH = 120
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Return a console that does not squeeze tables into the 80 columns that a file is thought to have."""
-    made = Console(stderr=stderr, highlight=False)
+    """Return a console that does not squeeze tables into the 80 columns that a file is thought to have.
+
+    Brackets and colons are never markup: what is printed are names of files, classes and runs as well.
+    """
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not made.is_terminal:
         made.width = WIDTH
     return made
@@ -29,7 +34,7 @@ console = make_console(stderr=True)
 
 def say(text: str, to: Console = console) -> None:
     """Print a line as it is: brackets are no markup, and paths are not broken."""
-    to.print(text, markup=False, soft_wrap=True)
+    to.print(visible(text), markup=False, soft_wrap=True)
 
 
 class Bar:
@@ -40,10 +45,9 @@ class Bar:
         self._start = self._last = time.monotonic()
         self._rich: Progress | None = None
         if console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            self._rich = Progress(
-                *columns, TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console
-            )
+            names, notes = (TextColumn(f"{{task.{what}}}", markup=False) for what in ("description", "fields[note]"))
+            columns = (names, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
+            self._rich = Progress(*columns, TimeRemainingColumn(), notes, console=console)
             self._task = self._rich.add_task(label, total=total, completed=done, note="")
             self._rich.start()
 

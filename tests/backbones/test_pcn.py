@@ -28,5 +28,5 @@ def test_pcn__published_size() -> None:
 
 
 def test_config__refuses_impossible_settings() -> None:
-    with pytest.raises(ValueError, match="widths must be positive"):
+    with pytest.raises(ValueError, match="local, hidden and pooled_dim must be positive"):
         PCNConfig(hidden=0)

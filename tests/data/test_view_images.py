@@ -156,6 +156,7 @@ def _png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+@pytest.mark.case("pictures-that-are-none")
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -70,6 +70,7 @@ def _folder(path: Path, *bad: str) -> Path:
     return path
 
 
+@pytest.mark.case("one-file-costs-itself")
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
@@ -100,6 +101,7 @@ def test_read_entries__bad_file_is_named_and_others_go_on(
             np.testing.assert_allclose(cloud.points, np.loadtxt(entry.path), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.case("one-file-costs-itself")
 def test_pack__file_that_ends_its_process_is_listed(parser: None, tmp_path: Path) -> None:
     folder = _folder(tmp_path / "set", "b-crash", "d-crash")
     summary = pack(folder, tmp_path / "out", points=None, workers=1)

@@ -21,7 +21,7 @@ from pointssl.files import lock
 from pointssl.runs.checkpoint import checkpoints
 from pointssl.runs.config import OptimConfig
 from pointssl.runs.record import Metrics, read_metrics
-from pointssl.runs.run import load
+from pointssl.runs.run import Run, load
 from pointssl.runs.weights import read_tensors, write_tensors
 from pointssl.train import checks
 from pointssl.train.observe import Observer
@@ -271,3 +271,17 @@ def test_load__a_strangers_settings_take_no_memory(whole: Path, tmp_path: Path, 
     with pytest.raises(RunError, match="does not fit"):
         load(folder)
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.case("stranger-shapes")
+@pytest.mark.parametrize("width", [10**9, 10**18])
+@pytest.mark.parametrize("part", ["encoder", "method"])
+def test_open__a_strangers_run_takes_no_memory_either(stopped: Path, width: int, part: str) -> None:
+    config = json.loads((stopped / "config.json").read_text())
+    if part == "method":
+        config["method"]["components"] = width
+    else:
+        config["backbone"]["pooled_dim"] = width
+    (stopped / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match="does not fit"):
+        Run.open(stopped).method()

@@ -35,6 +35,7 @@ def test_estimate__sees_the_memory_of_a_step() -> None:
     config = tiny_config(data=DataConfig(reading=ReadConfig(points=3000), batch_size=16))
     found = estimate(config, data=ToyClouds(points=3000), device="cpu", steps=1)
     # Of 48,000 points: logits, their exponentials and gradients are 3 wide, layers 6, 8 and 10, all float32.
+    assert found.memory is not None
     assert found.memory > 48_000 * (6 + 8 + 10) * 4
 
 

@@ -4,6 +4,7 @@ Nothing heavy is imported until a command is chosen: `pointssl --help` must answ
 """
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from pointssl.errors import UserError, nearest
+from pointssl.formatting import visible
 
 
 class Command(NamedTuple):
@@ -62,10 +64,16 @@ COMMANDS: dict[str, Command] = {
 }
 """The one list of commands: adding one is an entry here and its function."""
 
+_WITH_OUT = ("demo", "pretrain", "train", "study", "embed", "import", "report", "evaluate", "interpret")
+"""Commands that take `--out`."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave with 0, with 2 after a user's error, or with 130 after Ctrl-C."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names that the terminal has no letters for are told, not died of
+            stream.reconfigure(errors="backslashreplace")
     # Twice as fast training steps on CPUs; must be set before torch allocates anything.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
@@ -78,11 +86,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.close()  # the reader of our output has left: nothing to say to it
         sys.exit(0)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _leave(f"no space left on the disk{_where(error)}; free some and run the same command again", 2)
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            _leave(f"no permission{_where(error)}; choose another place with --out", 2)
-        raise
+        if error.errno is None:
+            raise
+        _leave(_told(error, words), 2)
+    except (MemoryError, RuntimeError) as error:
+        from pointssl.memory import is_exhausted
+
+        if not is_exhausted(error):
+            raise
+        why = str(error) or type(error).__name__
+        _leave(f"not enough memory ({why}); take fewer or smaller clouds, batches or pictures", 2)
 
 
 def _run(words: list[str]) -> None:
@@ -117,13 +130,32 @@ def _overview() -> str:
     )
 
 
-def _where(error: OSError) -> str:
-    return f" for {error.filename}" if error.filename else ""
+def _told(error: OSError, words: list[str]) -> str:
+    """Say in a line what the system refused, and what to do where that is known."""
+    where = f" for {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space left on the disk{where}; free some and run the same command again"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"no permission{where}; {_elsewhere(words)}"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"a name is too long{where}; {_elsewhere(words)}"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY):
+        return f"there is a file where a folder should be, or the other way round{where}; {_elsewhere(words)}"
+    return f"{error.strerror or type(error).__name__}{where}"
+
+
+def _elsewhere(words: list[str]) -> str:
+    """Name the way to another place that this command has."""
+    if words[:1] and words[0] in _WITH_OUT:
+        return "choose another place with --out"
+    if words[:2] in (["data", "pack"], ["data", "views"], ["data", "cut"]):
+        return "choose another place to write to"
+    return "change its rights, or use a copy of it in a place of your own"
 
 
 def _leave(message: str, code: int) -> None:
-    one_line = " ".join(message.split())
-    print(f"pointssl: {one_line}", file=sys.stderr)
+    # Whoever serves a download or names a file decides what stands in a message: no control characters of theirs.
+    print(f"pointssl: {visible(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -51,6 +51,7 @@ def embed(
     device: str | None = None,
     bf16: bool = False,
     whiten: Literal["no", "kept", "own"] = "no",
+    defuse: bool = False,
 ) -> None:
     """Write one vector per cloud, with names and labels, to a .parquet, .npz or .csv file.
 
@@ -66,6 +67,7 @@ def embed(
         device: `cpu`, `cuda` or `cuda:1`; by default the GPU where there is one.
         bf16: encode in bf16.
         whiten: make neighbours better: by the whitening `kept` with the encoder, or by one of these clouds' `own`.
+        defuse: in a csv, put an apostrophe before names that a spreadsheet would compute (they begin with =, +, -, @).
     """
     from pointssl.data.files.columns import with_columns
     from pointssl.errors import SettingError
@@ -78,7 +80,9 @@ def embed(
         run, data = shipped.default(), run
         _print(f"encoder: {run}")
     data = with_columns(data, columns)
-    found = write(run, data, out, split=split, points=points, seed=seed, device=device, bf16=bf16, whiten=whiten)
+    found = write(
+        run, data, out, split=split, points=points, seed=seed, device=device, bf16=bf16, whiten=whiten, defuse=defuse
+    )
     _say(f"{len(found.features)} vectors of {found.features.shape[1]}", out)
 
 

@@ -27,6 +27,7 @@ def evaluate(
     bf16: bool = False,
     finetune: str = "finetune",
     score_epochs: bool = True,
+    out: Path | None = None,
 ) -> None:
     """Measure a run's encoder beside the random-init baseline and keep the scores under the run.
 
@@ -41,6 +42,7 @@ def evaluate(
         bf16: encode and fine-tune in bf16.
         finetune: recipe of `finetune` and `fractions-finetune`; `pointssl recipes` lists those of `pointssl train`.
         score_epochs: score fine-tunings after every epoch too, to tell the best one beside the last.
+        out: folder to keep scores and features in; the run's own by default. For runs that cannot be written to.
     """
     from pointssl.data.files.columns import with_columns
     from pointssl.evaluation.suite import evaluate as measure
@@ -56,6 +58,7 @@ def evaluate(
         bf16=bf16,
         finetune=finetune,
         score_epochs=score_epochs,
+        out=out,
     )
     console.print(evaluation_table(result))
 

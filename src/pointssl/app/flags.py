@@ -2,9 +2,11 @@
 
 import functools
 import io
+import math
 import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stderr
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 import tyro
@@ -12,6 +14,9 @@ import tyro
 from pointssl.errors import SettingError
 
 T = TypeVar("T")
+
+_COUNTS = ("points", "clouds", "shapes", "batch")
+"""Flags of which none would leave nothing to do."""
 
 _FRAME = re.compile(r"^[╭╮╰╯│|+]|[╭╮╰╯│|+]$")
 _RULE = re.compile(r"─{3,}|-{8,}")  # tyro draws with ASCII where the terminal knows no more
@@ -22,6 +27,8 @@ def call(function: Callable[..., object], words: Sequence[str], prog: str) -> No
 
     @functools.wraps(function)
     def bind(*arguments: Any, **flags: Any) -> Callable[[], object]:
+        for name, value in (*flags.items(), *(("the arguments", one) for one in arguments)):
+            _require_number(name, value)
         return lambda: function(*arguments, **flags)
 
     ready = _parse(bind, words, prog, {})
@@ -31,6 +38,19 @@ def call(function: Callable[..., object], words: Sequence[str], prog: str) -> No
 def change(settings: T, words: Sequence[str], prog: str) -> T:
     """Return `settings` (a dataclass) with the changes in `words`; raises `SettingError` for what it does not take."""
     return _parse(type(settings), words, prog, {"default": settings})
+
+
+def _require_number(name: str, value: Any) -> None:
+    """Refuse NaN, infinities and numbers below 0: no command's own flag has a use for them, and they fail late."""
+    if is_dataclass(value) and not hasattr(value, "__post_init__"):  # flags that several commands share
+        for field in fields(value):
+            _require_number(field.name, getattr(value, field.name))
+    least = 1 if name in _COUNTS else 0
+    for one in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(one, float) and not math.isfinite(one):
+            raise SettingError(f"{name} must be a finite number, got {one}")
+        if isinstance(one, int | float) and not isinstance(one, bool) and one < least:
+            raise SettingError(f"{name} must be at least {least}, got {one}")
 
 
 def _parse(target: Callable[..., T], words: Sequence[str], prog: str, settings: dict[str, Any]) -> T:

@@ -28,7 +28,9 @@ class PCNConfig(BackboneConfig):
 
     def __post_init__(self) -> None:
         if min(*self.local, self.hidden, self.pooled_dim) < 1:
-            raise ValueError(f"widths must be positive, got {self.local}, {self.hidden} and {self.pooled_dim}")
+            raise ValueError(
+                f"local, hidden and pooled_dim must be positive, got {self.local}, {self.hidden} and {self.pooled_dim}"
+            )
 
 
 @final

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pointssl.data.cloud import Up
 from pointssl.ops.batch_rng import Draws
+from pointssl.settings import require_finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class AugmentConfig:
     """Centre and scale to the unit sphere again after cropping, turning and scaling, before shift and jitter."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         for name, bounds in (("scale", self.scale), ("axis_scale", self.axis_scale)):
             if bounds is not None and not 0 < bounds[0] <= bounds[1]:
                 raise ValueError(f"{name} must be two positive factors, the smaller first, got {bounds}")

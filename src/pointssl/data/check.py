@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from pointssl.data.cloud import Cloud, Dataset, Points
+from pointssl.data.cloud import LARGEST, Cloud, Dataset, Points
 from pointssl.data.files.columns import parted, stated_columns
 from pointssl.data.files.dataset import read_entries
 from pointssl.data.files.kinds import printable
@@ -60,6 +60,7 @@ class Issue(Enum):
 
     UNREADABLE = ("fatal", "cannot be read", "repair or remove the files; packing leaves them out")
     NOT_FINITE = ("fatal", "NaN or infinite coordinates", "remove these points, or the clouds")
+    BEYOND = ("fatal", "coordinates beyond 1e18", "remove these points, often a sensor's mark for no echo")
     EMPTY = ("fatal", "no points", "remove these clouds")
     ZERO_EXTENT = ("fatal", "all points in one place", "remove these clouds")
     TOO_FEW = ("fatal", "fewer points than needed", "train with fewer points per cloud, or sample more")
@@ -210,6 +211,8 @@ def inspect_cloud(points: Points, needed_points: int) -> list[Issue]:
         return [Issue.EMPTY]
     if not np.isfinite(points).all():
         return [Issue.NOT_FINITE]
+    if float(np.abs(points).max()) > LARGEST:
+        return [Issue.BEYOND]
     extent = _extent(points)
     if extent == 0:
         return [Issue.ZERO_EXTENT]

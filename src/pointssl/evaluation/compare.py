@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pointssl import files
 from pointssl.data.open import Data
@@ -155,7 +155,7 @@ def compare_evaluations(
 def tables(comparison: Comparison) -> list[Table]:
     """Return two tables for the terminal: what each group scores, and how every two groups differ."""
     scores = Table(
-        title=f"{comparison.data}: {comparison.n_test} test clouds",
+        title=Text(f"{comparison.data}: {comparison.n_test} test clouds"),
         caption="± half the 95 % t-interval over runs that differ by the seed; [ ] 95 % interval over test clouds",
         caption_justify="left",
     )
@@ -163,7 +163,7 @@ def tables(comparison: Comparison) -> list[Table]:
         scores.add_column(name, justify="right" if name.endswith("trained") else "left")
     for row in comparison.rows:
         baseline = "" if row.untrained is None else points(row.untrained)
-        scores.add_row(row.protocol, escape(row.group), escape(accuracy(row.accuracy, row.test_interval)), baseline)
+        scores.add_row(row.protocol, Text(row.group), Text(accuracy(row.accuracy, row.test_interval)), baseline)
     pairs = Table(
         title="differences in points",
         caption="p after Holm's correction for all pairs of a protocol\n" + _speaks_of(comparison.pairs),
@@ -172,9 +172,9 @@ def tables(comparison: Comparison) -> list[Table]:
     for name in ("protocol", "first", "second", "first - second", "p"):
         pairs.add_column(name, justify="right" if name in ("first - second", "p") else "left")
     for pair in comparison.pairs:
-        groups = escape(pair.first), escape(pair.second)
+        groups = Text(pair.first), Text(pair.second)
         star = "" if pair.of_recipes or not any(one.of_recipes for one in comparison.pairs) else " *"
-        pairs.add_row(pair.protocol, *groups, escape(difference(pair.difference)) + star, p_value(pair.p_holm))
+        pairs.add_row(pair.protocol, *groups, Text(difference(pair.difference) + star), p_value(pair.p_holm))
     return [scores, pairs]
 
 

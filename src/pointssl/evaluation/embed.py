@@ -4,7 +4,7 @@ They can be whitened first, by the whitening that travels with the encoder or by
 (`ops/whitening.py`): neighbours by cosine or distance get better, and nothing but the clouds is needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -51,16 +51,19 @@ def embed(
     device: str | None = None,
     bf16: bool = False,
     whiten: Whiten = "no",
+    defuse: bool = False,
 ) -> Embeddings:
     """Encode `data` with the encoder of `run` and write it to `out`, atomically; the ending is the format.
 
     parquet: columns name, label, class, feature (a list); npz: arrays names, labels, classes, features; csv: columns
     name, label, class, f0, f1, ... `backbone` is the network of a run that it was passed to; `whiten` is what is
-    done to the features. Raises `SettingError` for another ending, where parquet's library is missing, and for too few
-    clouds to whiten by; `RunError` where no whitening is kept.
+    done to the features; `defuse` is `write`'s. Raises `SettingError` for another ending, for a place that cannot be
+    written, where parquet's library is missing, and for too few clouds to whiten by; `RunError` where no whitening is
+    kept.
     """
     path = Path(out)
     check_format(path)
+    files.require_place(path)
     opened = Run.open(run, backbone=backbone)
     dataset = open_dataset(data, split)
     reading = opened.reading.with_points(points)
@@ -77,7 +80,7 @@ def embed(
         classes=dataset.classes,
         features=features if whitened is None else whitened(features),
     )
-    write(found, path)
+    write(found, path, defuse=defuse)
     return found
 
 
@@ -129,8 +132,12 @@ def check_format(path: Path) -> None:
             raise SettingError(message) from error
 
 
-def write(found: Embeddings, path: Path) -> None:
-    """Write embeddings in the format of the ending."""
+def write(found: Embeddings, path: Path, *, defuse: bool = False) -> None:
+    """Write embeddings in the format of the ending.
+
+    With `defuse`, names in a csv that a spreadsheet would take for formulas (`=HYPERLINK(...)`) begin with an
+    apostrophe; they are then no longer the names of the clouds, so it is not done unasked.
+    """
     with files.atomic_file(path) as partial:
         match path.suffix:
             case ".parquet":
@@ -142,7 +149,7 @@ def write(found: Embeddings, path: Path) -> None:
                 with partial.open("wb") as handle:
                     np.savez(handle, allow_pickle=False, **arrays)
             case _:
-                _csv(found, partial)
+                _csv(found, partial, _harmless if defuse else str)
 
 
 def _class_names(found: Embeddings) -> Sequence[str | None]:
@@ -168,7 +175,12 @@ def _parquet(found: Embeddings, path: Path) -> None:
     parquet.write_table(table, path)
 
 
-def _csv(found: Embeddings, path: Path) -> None:
+def _harmless(cell: str) -> str:
+    """Return a text that no spreadsheet computes."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def _csv(found: Embeddings, path: Path, told: Callable[[str], str]) -> None:
     import csv
 
     with path.open("w", newline="", encoding="utf-8") as handle:
@@ -177,4 +189,4 @@ def _csv(found: Embeddings, path: Path) -> None:
         labels = [""] * len(found.names) if found.labels is None else found.labels.tolist()
         for name, label, kind, row in zip(found.names, labels, _class_names(found), found.features, strict=True):
             # Nine digits bring a float32 back exactly.
-            writer.writerow([name, label, kind or "", *(f"{value:.9g}" for value in row)])
+            writer.writerow([told(name), label, told(kind or ""), *(f"{value:.9g}" for value in row)])

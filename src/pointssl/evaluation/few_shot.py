@@ -14,6 +14,7 @@ from jaxtyping import Float32, Int64
 
 from pointssl.data.splits import class_name
 from pointssl.errors import DataError
+from pointssl.settings import require_finite
 
 C = 1.0
 """Weight of the errors in protocol A."""
@@ -38,6 +39,9 @@ class FewShotConfig:
     """Points per cloud in protocol A, which takes all stored ones, or of the smallest cloud; None: as elsewhere."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
+        if self.points is not None and self.points < 1:
+            raise ValueError(f"points must be at least 1, got {self.points}")
         for name, least in (("queries", 1), ("episodes", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")

@@ -12,6 +12,8 @@ from typing import Literal, final
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from pointssl.settings import require_finite
+
 Inputs = Float64[np.ndarray, "_ _"]
 """Rows of features, or of inner products."""
 
@@ -40,6 +42,7 @@ class SVMConfig:
     """One machine per pair of classes with hinge loss (SVC), or per class with squared hinge loss (LinearSVC)."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if self.c is not None and self.c <= 0:
             raise ValueError(f"c must be positive, got {self.c}")
         if not self.grid or min(self.grid) <= 0:

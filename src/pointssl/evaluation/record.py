@@ -1,6 +1,7 @@
 """What an evaluation found, as it is kept beside the run: each number with n, seeds, spread, interval and protocol."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NewType
@@ -170,7 +171,11 @@ def correctness(score: Score, labels: tuple[int, ...]) -> Float64[np.ndarray, " 
 
 def path_of(folder: Path, data: str) -> Path:
     """Return where the evaluation on `data` is kept under a run's evaluation folder."""
-    return folder / f"{data.replace('/', '-')}.json"
+    with suppress(OSError):  # too long a name
+        before = folder / f"{data.replace('/', '-')}.json"  # as it was called before Windows was thought of
+        if before.is_file():
+            return before
+    return folder / f"{files.portable_name(data)}.json"
 
 
 def save(evaluation: Evaluation, folder: Path) -> Path:
@@ -188,11 +193,10 @@ def save(evaluation: Evaluation, folder: Path) -> Path:
 def load(path: Path) -> Evaluation:
     """Read what `save` wrote; raises `RunError` where it is missing or damaged."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        return _converter().structure(value, Evaluation)
+        return _converter().structure(json.loads(path.read_bytes().decode("utf-8")), Evaluation)
     except FileNotFoundError as error:
         raise RunError(f"{path} does not exist; run `pointssl evaluate` first") from error
-    except (ValueError, KeyError, cattrs.BaseValidationError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, cattrs.BaseValidationError) as error:
         raise RunError(f"{path} is damaged or of another version; delete it and evaluate again") from error
 
 

@@ -1,7 +1,7 @@
 """One table of an evaluation for the terminal, and how its numbers are written."""
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pointssl.evaluation.record import Evaluation, Score, gain
 from pointssl.formatting import p_value, points
@@ -12,8 +12,8 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     """Return every protocol with both arms side by side; accuracies in percent."""
     c, test = evaluation.conditions, len(evaluation.test_labels)
     table = Table(
-        title=f"{c.data}: {test} test clouds, {len(c.classes)} classes, {c.points} points, {c.split}",
-        caption=escape(caption(evaluation)),
+        title=Text(f"{c.data}: {test} test clouds, {len(c.classes)} classes, {c.points} points, {c.split}"),
+        caption=Text(caption(evaluation)),
         caption_justify="left",
     )
     for name in ("protocol", "labels", "pre-trained", "untrained", "gain", "p"):
@@ -27,7 +27,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
             given[0],
             _cell(ours),
             _cell(baseline),
-            escape(difference(paired)),
+            Text(difference(paired)),  # brackets are no markup
             p_value(paired.p) if paired else "",
         )
     for skipped in evaluation.skipped:
@@ -73,5 +73,5 @@ def difference(paired: Estimate | None) -> str:
     return text
 
 
-def _cell(score: Score | None) -> str:
-    return "" if score is None else escape(accuracy(score.accuracy, score.test_interval))
+def _cell(score: Score | None) -> Text:
+    return Text("" if score is None else accuracy(score.accuracy, score.test_interval))

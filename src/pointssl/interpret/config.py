@@ -6,6 +6,7 @@ from typing import Literal
 from pointssl.data.reading import ReadConfig
 from pointssl.ops.games.coalitions import Masking, Score
 from pointssl.runs.device import choose_device
+from pointssl.settings import require_finite
 
 MOST_EXACT = 16
 """Most regions whose 2^n coalitions are all tried; beyond, see `sampled`."""
@@ -39,6 +40,7 @@ class InteractConfig:
     """Such as cpu or cuda:1; the GPU where there is one when not given."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         choose_device(self.device)  # told before the work
         for name, value in (("clouds", self.clouds), ("batch", self.batch)):
             if value is not None and value < 1:

@@ -17,6 +17,7 @@ from pointssl.errors import SettingError
 from pointssl.interpret.table import InteractionTable, same_question
 from pointssl.ops.games import strength
 from pointssl.ops.stats import Estimate, bootstrap_weights, percentile_interval, wilson
+from pointssl.settings import require_finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class ProfileConfig:
     """Decides the resampling of clouds."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         for name, given in (("low", self.low), ("high", self.high)):
             if given is not None and not 1 <= given[0] <= given[1]:
                 raise ValueError(f"{name} must be two rising orders from 1, got {given}")

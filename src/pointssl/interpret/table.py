@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -123,7 +124,10 @@ def load(path: Path) -> InteractionTable:
                 about = json.loads(str(kept["about"]))
                 arrays = {name: kept[name] for name in _ARRAYS}
         return _from(about, arrays)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError, MemoryError),
+        *(zipfile.BadZipFile, zlib.error, NotImplementedError),
+    ) as error:
         raise RunError(f"{path} is no table of interactions, damaged, or of another version; measure again") from error
 
 

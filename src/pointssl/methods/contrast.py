@@ -19,6 +19,7 @@ from pointssl.data.augment import AugmentConfig, augment, local_crop
 from pointssl.methods.base import MethodConfig, PretextMethod
 from pointssl.ops import contrastive
 from pointssl.ops.batch_rng import Draws
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch, StepOutput
 
 
@@ -46,6 +47,7 @@ class ContrastConfig(MethodConfig):
     """Random changes of every copy, each drawn on its own; local crops are spared `crop` and `region`."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if min(self.hidden, self.dim) < 1:
             raise ValueError(f"hidden and dim must be at least 1, got {self.hidden} and {self.dim}")
         if self.temperature <= 0:

@@ -20,6 +20,7 @@ from pointssl.methods.base import MethodConfig, PretextMethod, SeenViews
 from pointssl.methods.pictures import PictureConfig, pictures
 from pointssl.ops import contrastive
 from pointssl.ops.batch_rng import Draws
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch, StepOutput
 
 CHANGES = ("flip", "jitter")
@@ -46,6 +47,7 @@ class CrossPointConfig(MethodConfig):
     """Random changes of the two copies, each drawn on its own; shifts in radii, theirs in extents of the cloud."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if min(self.dim, *self.hidden) < 1:
             raise ValueError(f"dim and hidden must be at least 1, got {self.dim} and {self.hidden}")
         if self.temperature <= 0:

@@ -14,6 +14,7 @@ from pointssl.backbones.base import Backbone
 from pointssl.backbones.decoders import FoldingDecoder
 from pointssl.methods.base import MethodConfig, PretextMethod
 from pointssl.ops.chamfer import chamfer
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch, StepOutput
 
 
@@ -31,6 +32,7 @@ class FoldingConfig(MethodConfig):
     """Width of the two hidden layers of each fold."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if min(self.code, self.side, self.hidden) < 1:
             raise ValueError(f"code, side and hidden must be positive, got {self.code}, {self.side} and {self.hidden}")
         if self.half <= 0:

@@ -23,6 +23,7 @@ from pointssl.ops.batch_rng import Draws
 from pointssl.ops.games import interaction_loss as maths
 from pointssl.ops.games.coalitions import all_coalitions, log_odds, mask, regions
 from pointssl.ops.games.max_pool_coalitions import pooled_of_coalitions, region_pieces, region_reach
+from pointssl.settings import require_finite
 
 MOST_EXACT = 8
 """Most regions of the exact form: 256 masked forms of every cloud."""
@@ -65,6 +66,7 @@ class InteractionConfig:
     """Use that a network pools by max, where it does: the same loss without making the masked clouds."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         for name, value, least in (("regions", self.regions, 3), ("draws", self.draws, 1), ("every", self.every, 1)):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")

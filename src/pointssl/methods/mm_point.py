@@ -21,6 +21,7 @@ from pointssl.methods.base import MethodConfig, PretextMethod, SeenViews
 from pointssl.methods.pictures import PictureConfig, pictures
 from pointssl.ops import contrastive
 from pointssl.ops.batch_rng import Draws
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch, StepOutput
 
 
@@ -60,6 +61,7 @@ class MMPointConfig(MethodConfig):
     """Random changes of the two copies, each drawn on its own; CrossPoint's, but shifts in radii."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if self.views < 1:
             raise ValueError(f"views must be at least 1, got {self.views}")
         for name, width in (("intra_dim", self.intra_dim), ("view_dim", self.view_dim), ("hidden", min(self.hidden))):

@@ -20,6 +20,7 @@ from pointssl.ops.batch_rng import Draws
 from pointssl.ops.chamfer import chamfer
 from pointssl.ops.render.cameras import random_cameras
 from pointssl.ops.render.occlusion import keep_seen, visible
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch, StepOutput
 
 WEIGHTS = ((0.0, 0.01), (0.065, 0.1), (0.13, 0.5), (0.325, 1.0))
@@ -46,6 +47,7 @@ class OcCoConfig(MethodConfig):
     """Of the cameras from the centre, in cloud radii."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if min(self.coarse, self.side, self.hidden) < 1:
             raise ValueError(
                 f"coarse, side and hidden must be positive, got {self.coarse}, {self.side} and {self.hidden}"

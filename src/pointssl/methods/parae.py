@@ -17,6 +17,7 @@ from pointssl.backbones.heads import PointHead
 from pointssl.methods.base import Explanation, Figure, MethodConfig, PretextMethod
 from pointssl.ops import mixture
 from pointssl.ops.batch_rng import Draws
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch, Features, StepOutput
 
 FLOAT32_FLOOR = 5e-5
@@ -42,6 +43,7 @@ class ParAEConfig(MethodConfig):
     """Show the network a random half of the points, fit the mixture on them, and score the other half; ours."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if self.components < 2:
             raise ValueError(f"components must be at least 2, got {self.components}")
         if self.floor <= 0:

@@ -10,6 +10,7 @@ from pointssl.data.cloud import Up
 from pointssl.data.views.augment import CHANNELS, Kind
 from pointssl.ops.batch_rng import Draws
 from pointssl.ops.render.splat import render_clouds
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch
 
 
@@ -29,6 +30,7 @@ class PictureConfig:
     """Of the cameras from the centre, in cloud radii."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if self.size < 16:
             raise ValueError(f"size must be at least 16 pixels, got {self.size}")
         if not -90 <= self.elevation[0] <= self.elevation[1] <= 90:

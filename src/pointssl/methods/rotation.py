@@ -19,6 +19,7 @@ from pointssl.backbones.layers import mlp
 from pointssl.data.augment import AugmentConfig, augment
 from pointssl.methods.base import Figure, MethodConfig, PretextMethod
 from pointssl.ops.batch_rng import Draws
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch, StepOutput
 
 _JUDGED = 2000
@@ -37,6 +38,7 @@ class Rotation3DConfig(MethodConfig):
     """Noise on every coordinate, in cloud radii."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if not self.hidden or min(self.hidden) < 1:
             raise ValueError(f"hidden must be positive widths, at least one, got {self.hidden}")
         if self.jitter < 0:

@@ -18,9 +18,10 @@ from pointssl.data.cloud import Dataset
 from pointssl.data.splits import Splits, open_splits
 from pointssl.errors import Interrupted
 from pointssl.interpret.measurement import interact
-from pointssl.interpret.memory import check, free
+from pointssl.interpret.memory import check
 from pointssl.interpret.players import Clouds, gather
 from pointssl.interpret.table import InteractionTable
+from pointssl.memory import free
 from pointssl.ops.games.strength import is_salient
 from pointssl.progress import say
 from pointssl.runs import layout

@@ -19,6 +19,7 @@ from pointssl.evaluation.features import EncodeConfig
 from pointssl.ops.evidence import HypothesisTest, holm_corrected, hypothesis
 from pointssl.ops.rank_correlation import association
 from pointssl.progress import say
+from pointssl.settings import require_finite
 from pointssl.study import pretrained
 from pointssl.study.config import StudyConfig
 from pointssl.study.cost import Cost, cost_of, together
@@ -49,6 +50,7 @@ class TransferConfig:
     """Few shots of the novel classes."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if len(set(self.fractions)) < 3 or not all(0 < one <= 1 for one in self.fractions):
             raise ValueError(f"fractions must be at least 3 different parts in (0, 1], got {self.fractions}")
         if not 0 < self.novel < 1:

@@ -1,19 +1,23 @@
 """What is refused before any work is done: folders that hold something else, data and settings that cannot work."""
 
+import math
 import os
 import platform
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from pointssl.data.batches import Pictures
 from pointssl.data.cloud import Dataset, no_shape
 from pointssl.data.endless import size_of, spread_over
 from pointssl.data.open import Data
 from pointssl.errors import DataError, RunError, SettingError
+from pointssl.memory import is_exhausted, require
 from pointssl.methods import PretextMethod
 from pointssl.runs import layout
 from pointssl.runs.checkpoint import latest
@@ -113,6 +117,36 @@ def check_points(config: PretrainConfig, method: PretextMethod) -> None:
             f"data.points is {config.data.reading.points}, but {type(method).__name__} needs at least "
             f"{method.min_points} points per cloud; use more points or a coarser task"
         )
+
+
+def check_memory(config: PretrainConfig, build: Callable[[], PretextMethod] | None, *, on_cpu: bool) -> None:
+    """Refuse settings whose weights, or whose batch in the first layer alone, will not fit, before there are any.
+
+    `build` makes the method; it is called where tensors have shapes and no memory. This is a lower bound: what a step
+    takes is measured by `--dry-run`.
+
+    Raises:
+        SettingError: saying what is needed, what is free, and which setting to lower.
+    """
+    batch = config.data.batch_size * config.data.reading.points
+    advice = "lower data.batch_size or data.points, or raise optim.accumulate"
+    require(batch * 3 * 4 * 2, f"a batch of {batch:,} points", advice)
+    if build is None:
+        return
+    try:
+        with torch.device("meta"):
+            shapes = [tensor.shape for tensor in build().parameters()]
+    except RuntimeError as error:
+        if not is_exhausted(error):
+            return  # a network of the user's own, that cannot be made without memory
+        raise SettingError(f"the network has more weights than can be counted ({error}); make it smaller") from error
+    weights, copies = sum(math.prod(shape) for shape in shapes), 1
+    if on_cpu:  # themselves, their gradients, the optimiser's memory, and the average
+        copies = 2 + (2 if config.optim.kind != "sgd" else 1) + (config.ema is not None)
+        first = next((shape[0] for shape in shapes if len(shape) > 1 and shape[1] == 3), 0)
+        require(batch * first * 4, f"a batch of {batch:,} points in a first layer of {first}", advice)
+    smaller = "make the network smaller, for example by backbone.pooled_dim"
+    require(4 * weights * copies, f"training {weights:,} weights", smaller)
 
 
 def check_data(dataset: Dataset, config: PretrainConfig, min_points: int, world: int) -> None:

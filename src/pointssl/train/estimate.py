@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import sys
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -30,8 +29,9 @@ class Estimate:
     encoder_parameters: int
     parameters: int
     """Of the whole method, the encoder and what is thrown away after training."""
-    memory: int
-    """Bytes at the fullest moment of a step: on a GPU all of it, on the CPU what a step adds to the process."""
+    memory: int | None
+    """Bytes at the fullest moment of a step: on a GPU all of it, on the CPU what a step adds to the process; None where
+    the system does not say (Windows, macOS)."""
     seconds_per_step: float
     clouds_per_s: float
     steps_per_epoch: float | None
@@ -48,7 +48,7 @@ class Estimate:
             ("clouds", "without end" if self.clouds is None else f"{self.clouds:,}"),
             ("encoder parameters", f"{self.encoder_parameters:,}"),
             ("parameters in training", f"{self.parameters:,}"),
-            ("memory per step", f"{self.memory / 2**20:,.0f} MiB"),
+            *([] if self.memory is None else [("memory per step", f"{self.memory / 2**20:,.0f} MiB")]),
             ("time per step", f"{self.seconds_per_step * 1000:,.1f} ms ({self.clouds_per_s:,.0f} clouds/s)"),
             ("steps", f"{self.total_steps:,}{'' if epoch is None else f' ({epoch:,.1f} per epoch)'}"),
             *([] if epoch is None else [("time per epoch", duration(self.seconds_per_step * epoch))]),
@@ -83,7 +83,7 @@ def estimate(
             for _ in range(warm + steps):
                 next(running)
                 moments.append(time.perf_counter())
-        memory = _peak(runtime.device) - resident
+        highest = _peak(runtime.device)
         per_step = (moments[-1] - moments[warm - 1]) / steps
         epoch = parts.batches.steps_per_epoch
         whole = int(60 * (config.minutes or 0) / per_step) if parts.total is None else parts.total
@@ -94,7 +94,7 @@ def estimate(
             clouds=size_of(parts.dataset),
             encoder_parameters=sum(p.numel() for p in parts.state.method.backbone.parameters()),
             parameters=sum(p.numel() for p in parts.state.method.parameters()),
-            memory=max(0, memory),
+            memory=None if highest is None or resident is None else max(0, highest - resident),
             seconds_per_step=per_step,
             clouds_per_s=per_update / per_step,
             steps_per_epoch=None if epoch is None else epoch / config.optim.accumulate,
@@ -115,32 +115,26 @@ def _threads() -> str:
     return f"{torch.get_num_threads()} of {os.cpu_count()} threads"
 
 
-def _reset_peak(device: torch.device) -> int:
+def _reset_peak(device: torch.device) -> int | None:
     """Start measuring memory and return what is in use that is not the step's."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return 0
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, TypeError):  # no glibc; on Windows not even a way to ask for it
         # glibc keeps freed memory for later; given back first, or a step that reuses it would seem to need none.
         ctypes.CDLL(None).malloc_trim(0)
     clear = Path("/proc/self/clear_refs")
     if clear.exists():
         with suppress(OSError):
             clear.write_text("5")  # Linux: forget the highest use of memory so far
-    return _status("VmRSS") or _peak(device)
+    return _status("VmRSS")
 
 
-def _peak(device: torch.device) -> int:
-    """Return the highest use of memory since it was reset, in bytes."""
+def _peak(device: torch.device) -> int | None:
+    """Return the highest use of memory since it was reset, in bytes, or None where that cannot be told."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    found = _status("VmHWM")
-    if found is not None:
-        return found
-    import resource  # not on Windows
-
-    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return highest if sys.platform == "darwin" else highest * 1024
+    return _status("VmHWM")
 
 
 def _status(key: str) -> int | None:

@@ -11,7 +11,7 @@ import torch
 
 from pointssl.backbones import BACKBONES, Backbone, build_backbone
 from pointssl.data.batches import Batches
-from pointssl.data.cloud import Dataset
+from pointssl.data.cloud import Dataset, verify
 from pointssl.data.open import Data, open_dataset
 from pointssl.data.reading import oriented
 from pointssl.errors import DataError, DiskFullError, Interrupted, SettingError
@@ -187,6 +187,12 @@ def prepare(
             f"the method of this run was passed as an object ({config.method.class_name}): go on in Python with "
             "method=..."
         )
+    own = backbone is not None or method is not None
+    checks.check_memory(
+        config,
+        None if own else lambda: build_method(oriented(config.method, up), build_backbone(config.backbone)),
+        on_cpu=runtime.device.type == "cpu",
+    )
     torch.manual_seed(config.seed)
     if method is None:
         method = build_method(
@@ -229,6 +235,8 @@ def _begin(run: Path, parts: Parts, notes: Mapping[str, Any]) -> dict[str, Any]:
     if (run / layout.RECORD).is_file():
         now, record = record, layout.read_json(run / layout.RECORD)
         checks.check_same_data(record, now, run)
+        for stored in (parts.dataset, parts.batches.pictures):  # a fingerprint is of what the manifest says
+            verify(stored)
         record |= {"resumed": [*record.get("resumed", []), now], "job": now["job"]}
     runtime.wait()  # every process has looked before one of them writes
     if runtime.is_main:

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch._C._distributed_c10d import PrefixStore, TCPStore
 
+from pointssl.errors import SettingError
 from pointssl.runs.device import choose_device
 
 _CALLS = itertools.count()
@@ -89,6 +90,8 @@ def start(device: str | None = None) -> Iterator[Runtime]:
     if world == 1:
         yield Runtime(device=choose_device(device))
         return
+    if not dist.is_available():
+        raise SettingError(f"this torch cannot work with {world} processes: it was built without torch.distributed")
     rank, place = int(os.environ["RANK"]), choose_device(device, int(os.environ["LOCAL_RANK"]))
     if place.type == "cuda":
         torch.cuda.set_device(place)
@@ -101,18 +104,22 @@ def start(device: str | None = None) -> Iterator[Runtime]:
         dist.destroy_process_group()
 
 
-def _meeting_place(world: int) -> PrefixStore:
+def _meeting_place(world: int) -> Any:
     """Return a store of this restart and this call alone: nobody may read the addresses of a group that is gone.
 
     All processes make their calls in one order, so that they count them alike.
     """
+    from torch._C._distributed_c10d import PrefixStore  # not in a torch that was built without
+
     restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     return PrefixStore(f"restart-{restart}/call-{next(_CALLS)}", _store(world))
 
 
 @cache
-def _store(world: int) -> TCPStore:
+def _store(world: int) -> Any:
     """Return this process's connection to the store that the group shares, the same one for all calls."""
+    from torch._C._distributed_c10d import TCPStore
+
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     # Under torchrun the agent already serves the store; a launcher of another kind leaves that to rank 0.
     serves = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and os.environ["RANK"] == "0"

@@ -19,6 +19,7 @@ from pointssl.data.synthetic import furniture, objects, vehicles
 from pointssl.data.synthetic.mesh import Mesh, joined, rotation, sample_surface
 from pointssl.data.synthetic.pieces import Pieces, chance, within
 from pointssl.errors import SettingError
+from pointssl.memory import require
 
 VERSION = 1
 """Raise it whenever any cloud changes: it is part of the fingerprint of every run."""
@@ -134,6 +135,7 @@ class SyntheticShapes:
         if points < 1:
             raise ValueError(f"points must be at least 1, got {points}")
         check_split(split, self.splits, "synthetic")
+        require(40 * count, f"a list of {count:,} synthetic shapes", "ask for fewer; `generated:unions` has no end")
         index = np.arange(count, dtype=np.int64)
         test = index % 3 == 2
         # Counting within each split keeps the classes of both balanced, whatever `count` is.

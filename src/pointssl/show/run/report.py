@@ -71,6 +71,7 @@ def write_report(
     opened = Run.open(run, backbone=backbone, method=method)
     run, config = opened.folder, opened.config
     out = run if out is None else Path(out)
+    files.require_place(out / "report.html")
     encoder = opened.encoder()
     scores, notes = read_comparisons(opened.evaluations(), digest(encoder))
     damage = robustness(opened.evaluations(), digest(encoder))
