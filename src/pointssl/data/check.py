@@ -306,7 +306,7 @@ def _open(source: Data, seen: dict[Issue, list[str]], columns: Sequence[str] | N
         return _of_dataset(source, {source.name.rpartition("/")[2] if "/" in source.name else "all": len(source)})
     source = Path(source).expanduser()
     if is_store(source):
-        packed = PackedDataset(source)
+        packed = PackedDataset(source, sampled=False)  # damage is a finding among others
         try:
             packed.verify()
         except DataError as error:
