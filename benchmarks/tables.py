@@ -488,6 +488,32 @@ def cases() -> str:
     return text + "".join(f" Failing: {', '.join(names)}." for names in (failed,) if names)
 
 
+def large_scans() -> str:
+    """What cutting a scan of many millions of points takes."""
+    result = read("large-scans")
+    if result is None:
+        return "Not measured yet."
+    rows = []
+    for name, one in result["kinds"].items():
+        kind, millions = name.split()
+        peak = one["peak_mib"]
+        memory = f"{peak['own']:,}" + (f" + {peak['child']}" if peak["child"] else "")
+        size, taken = f"{one['file_mib']:,}", f"{one['processor_seconds']:.0f}"
+        rows.append([kind, millions, size, f"{one['blocks']:,}", memory, taken])
+    return table(["kind", "million points", "file, MiB", "blocks", "peak memory, MiB", "processor seconds"], rows)
+
+
+def kicad() -> str:
+    """How much of KiCad's library of models was packed."""
+    result = read("kicad")
+    if result is None:
+        return "Not measured yet."
+    offered, packed, left = (result[key] for key in ("offered", "packed", "left_out"))
+    told = ", ".join(f"{packed.get(kind, 0):,} of {count:,} {kind}" for kind, count in offered.items())
+    text = f"Packed: {told}. Left out: {len(left)}." + ("" if result["whole"] else " The others were not tried yet.")
+    return text + "".join(f"\n- {one['file']}: {one['reason']}" for one in left)
+
+
 def reading_speed() -> str:
     """Reading beside other libraries."""
     result = read("reading")
@@ -521,6 +547,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "crash": crashes,
     "fuzz": fuzzed,
     "cases": cases,
+    "large-scans": large_scans,
+    "kicad": kicad,
     "reading": reading_speed,
     "worth": worth,
     "protocols": protocols,

@@ -233,6 +233,19 @@ def test_las__millimetres_survive_far_from_zero(tmp_path: Path, kind: str) -> No
     assert "part" not in cloud.channels  # nobody filled the classes
 
 
+@pytest.mark.parametrize("name", ["a.las", "a.laz"])
+def test_las__fields_that_nobody_filled_are_no_channels(tmp_path: Path, name: str) -> None:
+    scan = laspy.LasData(laspy.LasHeader(point_format=3, version="1.2"))
+    scan.x, scan.y, scan.z = np.arange(15.0).reshape(3, 5)
+    scan.write(tmp_path / name)
+    assert not only(tmp_path / name).channels
+    told = {one.found: one.rule for one in readers.explain(tmp_path / name)}
+    assert told["red"] == told["intensity"] == told["classification"] == "left out: all zero"
+    scan.blue = np.arange(5) * 257
+    scan.write(tmp_path / name)
+    np.testing.assert_allclose(only(tmp_path / name).channels["color"][:, 2], np.arange(5) / 255, rtol=1e-6)
+
+
 def test_copc__is_read_as_the_laz_that_it_is(tmp_path: Path) -> None:
     """Points of an octree's levels follow each other; what says where, stands in records before and behind them."""
     points = np.round(np.random.default_rng(0).random((300, 3)) * 9, 3)

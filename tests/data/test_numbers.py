@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointssl.data.files.surfaces import numbers
 from pointssl.data.files.surfaces.numbers import flat, ragged, table
 
 FORMS = ("{:.9g}", "{:.6f}", "{!r}", "{:.3e}", "{:+.4f}", "{:.0f}", "{:.0f}.", "{:.17g}", "{:E}", "{:.12g}")
@@ -14,36 +13,21 @@ VALUES = st.one_of(
 )
 
 
-@pytest.mark.parametrize("least", [0, 10**9])
-def test_flat__as_python(monkeypatch: pytest.MonkeyPatch, least: int) -> None:
-    monkeypatch.setattr(numbers, "_LEAST", least)
-
-    @settings(deadline=None, max_examples=300)
-    @given(
-        st.lists(st.tuples(VALUES, st.sampled_from(FORMS)), max_size=12),
-        st.sampled_from([" ", "\n", "\t ", " \r\n"]),
-        st.sampled_from(["", " ", "\n"]),
-    )
-    def check(values: list[tuple[float, str]], blank: str, edge: str) -> None:
-        words = [form.format(value) for value, form in values]
-        assert flat((edge + blank.join(words) + edge).encode()).tolist() == [float(word) for word in words]
-
-    check()
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.tuples(VALUES, st.sampled_from(FORMS)), max_size=12),
+    st.sampled_from([" ", "\n", "\t ", " \r\n"]),
+    st.sampled_from(["", " ", "\n"]),
+)
+def test_flat__as_python(values: list[tuple[float, str]], blank: str, edge: str) -> None:
+    words = [form.format(value) for value, form in values]
+    assert flat((edge + blank.join(words) + edge).encode()).tolist() == [float(word) for word in words]
 
 
-@pytest.mark.parametrize("least", [0, 10**9])
 @pytest.mark.parametrize("word", ["1.2.3", "1,5", "1e", "e5", "1e5.5", "abc", "0x10", "1.5f", "--1", "1e1e1", "."])
-def test_flat__what_is_no_number(monkeypatch: pytest.MonkeyPatch, least: int, word: str) -> None:
-    monkeypatch.setattr(numbers, "_LEAST", least)
+def test_flat__what_is_no_number(word: str) -> None:
     with pytest.raises(ValueError, match=f"'{word.replace('.', '[.]')}' is not a number"):
         flat(f"1.5 {word} 2e3\n".encode())
-
-
-def test_flat__the_fast_way_is_taken_and_left() -> None:
-    assert numbers._exact(b"-.5 5. 1e3 -2.5E-2 0") is not None
-    for text in (b"nan 1", b"12345678901234567890 1", b"1e99", b"1 e5", b"0.1234567890123456789"):
-        assert numbers._exact(text) is None
-    assert np.isnan(flat(b"nan 1" + b" 1" * 600)[0])
 
 
 def test_ragged__rows_of_any_length() -> None:

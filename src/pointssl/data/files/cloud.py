@@ -65,15 +65,19 @@ def find_shift(points: Array) -> Array | None:
     """
     if points.dtype in _EXACT or len(points) == 0:
         return None
-    rows = points[:: max(1, len(points) >> 12)].astype(np.float64)  # some thousand points say where they are
-    rows = rows[(np.abs(rows) < 1e20).all(axis=1)]  # NaN is not below anything
-    marked = (rows == rows[:, :1]).all(axis=1)
-    rows = rows if marked.all() else rows[~marked]
-    if len(rows) == 0:
+    # Some thousand points say where they are; axes come first because NumPy is several times faster along them.
+    axes = np.array(points[:: max(1, len(points) >> 12)].T, np.float64, order="C")
+    axes = _kept(axes, np.abs(axes).max(axis=0) < 1e20)  # NaN is not below anything
+    marked = (axes[0] == axes[1]) & (axes[0] == axes[2])
+    axes = axes if marked.all() else _kept(axes, ~marked)
+    count = axes.shape[1]
+    if count == 0:
         return None
-    middle = (_quantile(rows, 0.5) - _quantile(-rows, 0.5)) / 2
-    distance = np.abs(rows - middle).max(axis=1)
-    extent = 2 * float(_quantile(distance, 0.9) or distance.max())
+    half = (count - 1) // 2
+    middle = np.partition(axes, (half, count - 1 - half), axis=1)[:, [half, count - 1 - half]].mean(axis=1)
+    distance = np.abs(axes - middle[:, None]).max(axis=0)
+    most = int(0.9 * (count - 1))
+    extent = 2 * float(np.partition(distance, most)[most] or distance.max())
     if extent <= 0 or float(np.abs(middle).max()) <= 10 * extent:
         return None
     step = 10.0 ** np.floor(np.log10(extent))
@@ -81,10 +85,8 @@ def find_shift(points: Array) -> Array | None:
     return shift
 
 
-def _quantile(values: Array, share: float) -> Array:
-    """Return the value that such a share of the others lies below."""
-    place = int(share * (len(values) - 1))
-    return np.asarray(np.partition(values, place, axis=0)[place])
+def _kept(axes: Array, which: Array) -> Array:
+    return axes if which.all() else axes[:, which]
 
 
 def color_range(values: Array) -> int:

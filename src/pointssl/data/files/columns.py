@@ -8,6 +8,7 @@ is kept under the name `extra` where it has no name of its own, and left out whe
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -89,6 +90,7 @@ _UNIT_WORD = re.compile(r"_(?:m|mm|cm|km|ft|us_ft|metres?|meters?|feet)$")
 _UNIT_NAMED = re.compile(r"[\[(_]\s*(?:m|mm|cm|km|ft|us[ _]ft|metres?|meters?|feet)\s*[\])]?$", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)  # thousands of files have the same few columns
 def plain(name: str) -> str:
     """Return a column's name without case, accents, quotes, units and marks: `X [m]` is x, `//Coord. Y` is coord_y."""
     letters = unicodedata.normalize("NFKD", _UNIT.sub("", name.strip())).encode("ascii", "ignore").decode().lower()

@@ -59,21 +59,21 @@ def read_las(path: Path) -> Reading:
     names = list(cloud.point_format.dimension_names)
     taken = {"X": "x", "Y": "y", "Z": "z"}
     channels: dict[str, Array] = {}
-    if {"red", "green", "blue"} <= set(names):
-        taken |= dict.fromkeys(("red", "green", "blue"), "color")
-        channels["color"] = as_color(np.stack([np.asarray(cloud[name]) for name in ("red", "green", "blue")], axis=1))
-    for channel, name in (("intensity", "intensity"), ("part", "classification")):
-        values = np.asarray(cloud[name]) if name in names else np.zeros(0)
-        if values.any():  # the format always has these fields; all zeros means that nobody filled them
-            taken[name] = channel
-            channels[channel] = values[:, None]
-    empty = {"intensity", "classification"} - set(taken)
+    for channel, fields in _LAS_FIELDS.items():
+        values = [np.asarray(cloud[name]) for name in fields if name in names]
+        if any(one.any() for one in values):  # all zeros means that nobody filled fields that the format always has
+            taken |= dict.fromkeys(fields, channel)
+            table = np.stack(values, axis=1)
+            channels[channel] = as_color(table) if channel == "color" else table
+    empty = {name for fields in _LAS_FIELDS.values() for name in fields} - set(taken)
     rules = {
         name: "the LAS standard" if name in taken else "left out: all zero" if name in empty else "left out"
         for name in names
     }
     return Reading(xyz, channels, tuple(Meaning(name, taken.get(name, "-"), rules[name]) for name in names))
 
+
+_LAS_FIELDS = {"color": ("red", "green", "blue"), "intensity": ("intensity",), "part": ("classification",)}
 
 _POLAR = ("x, y, z",)
 
@@ -108,6 +108,8 @@ def _read_scan(reader: Any, scan: int) -> Reading:
     names = list(header.point_fields)
     if header.point_count == 0:
         raise ValueError("it holds no points")
+    if header.point_count > 8 * Path(reader.path).stat().st_size:  # a coordinate takes a bit at least
+        raise ValueError(f"it announces {header.point_count} points, for which it has no room")
     cartesian, polar = ([name for name, axis in _E57_FIELDS.items() if axis in axes] for axes in ("xyz", _POLAR))
     spherical = not set(cartesian) <= set(names)
     wanted = [name for name in names if name in _E57_FIELDS]
