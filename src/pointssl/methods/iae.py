@@ -17,6 +17,7 @@ from pointssl.data.augment import AugmentConfig, augment
 from pointssl.methods.base import Figure, MethodConfig, PretextMethod
 from pointssl.ops.batch_rng import Draws
 from pointssl.ops.chamfer import nearest_distance
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch, StepOutput
 
 
@@ -42,6 +43,7 @@ class IAEConfig(MethodConfig):
     """Residual blocks of the decoder."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if not 0 < self.seen <= 1:
             raise ValueError(f"seen must be above 0 and at most 1, got {self.seen}")
         if not 0 <= self.near <= 1:

@@ -17,6 +17,7 @@ from pointssl.methods.base import Explanation, Figure, MethodConfig, PretextMeth
 from pointssl.methods.contrast import ContrastConfig
 from pointssl.methods.parae import ParAEConfig
 from pointssl.ops.batch_rng import Draws
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch, StepOutput
 
 
@@ -30,6 +31,7 @@ class MixConfig(MethodConfig):
     """What the loss of each task is multiplied by; losses have units of their own (nats, radii)."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if len(self.tasks) < 2:
             raise ValueError(f"tasks must be at least 2, got {len(self.tasks)}")
         if len(self.weights) != len(self.tasks):

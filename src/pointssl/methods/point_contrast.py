@@ -19,6 +19,7 @@ from pointssl.data.augment import AugmentConfig, augment, nearest_to_one
 from pointssl.methods.base import Figure, MethodConfig, PretextMethod
 from pointssl.ops import contrastive
 from pointssl.ops.batch_rng import Draws
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch, StepOutput
 
 
@@ -40,6 +41,7 @@ class PointContrastConfig(MethodConfig):
     """Random changes of the two crops, each drawn on its own; none that drops or moves points to others' places."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if not 0.5 < self.share <= 1:
             raise ValueError(
                 f"share must be above 0.5, so that crops have points in common, and at most 1, got {self.share}"
