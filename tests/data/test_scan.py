@@ -152,6 +152,7 @@ def test_check__a_folder_one_level_too_high(tmp_path: Path) -> None:
         ("../0.xyz,a", r"line 2 names \.\./0\.xyz, which is not below"),
         ("x" * 200_000 + ",a", "line 2 is not csv: field larger than field limit"),
         (",a", "line 2 names no file"),
+        ("x" * 5000 + ".xyz,a", r"line 2 names what no file can be called \(File name too long\): xxx"),
     ],
 )
 def test_list__paths_that_cannot_be_meant(tmp_path: Path, row: str, reason: str) -> None:

@@ -60,8 +60,11 @@ def _inside(root: Path, word: str, where: str) -> Path:
     if not word:
         raise DataError(f"{where} names no file")
     path = root / word
-    if not path.exists() and "\\" in word:
-        path = root / word.replace("\\", "/")  # a list that was written on Windows
+    try:
+        if not path.exists() and "\\" in word:
+            path = root / word.replace("\\", "/")  # a list that was written on Windows
+    except OSError as error:
+        raise DataError(f"{where} names what no file can be called ({error.strerror}): {word[:40]}...") from error
     relative = os.path.normpath(os.path.relpath(path, root))
     if relative.startswith("..") or os.path.isabs(relative):  # noqa: PTH117
         raise DataError(f"{where} names {word}, which is not below {root}; write paths relative to that folder")
