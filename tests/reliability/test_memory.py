@@ -3,14 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from pointssl import memory
 from pointssl.app import cli
 from pointssl.backbones import PointNetConfig
+from pointssl.data.files.readers import describe
 from pointssl.data.reading import ReadConfig
-from pointssl.errors import SettingError
+from pointssl.errors import DataError, SettingError
 from pointssl.runs.config import DataConfig
 from pointssl.train.estimate import estimate
 from pointssl.train.pretrain import pretrain
@@ -71,6 +73,14 @@ def test_commands__ask_for_no_more_than_there_is(
     assert len(said) == 1
     assert "needs at least" in said[0]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.case("memory-estimates")
+def test_labels__without_end_are_no_classes(tmp_path: Path) -> None:
+    """3 kB that once took 5 GB: a name for each of a milliard classes."""
+    np.savez(tmp_path / "a.npz", points=np.random.default_rng(0).random((4, 64, 3)), label=np.array([0, 1, 2, 10**9]))
+    with pytest.raises(DataError, match="numbers of classes, 0 to 999999, got 1000000000"):
+        describe(tmp_path / "a.npz")
 
 
 @pytest.mark.case("memory-errors")

@@ -36,6 +36,9 @@ from pointssl.data.files.kinds import kind_of, name_of
 from pointssl.data.files.lists import NO_LABEL
 from pointssl.data.split_names import canonical_split
 
+MOST_CLASSES = 1_000_000
+"""Of labels without names, each number up to the highest is a class; more than this are numbers of something else."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetInfo:
@@ -222,6 +225,8 @@ def _classes(
         raise ValueError(
             f"its labels must be 0 to {len(classes) - 1} (there are {len(classes)} classes), got {highest}"
         )
+    if highest >= MOST_CLASSES and not classes:
+        raise ValueError(f"its labels must be numbers of classes, 0 to {MOST_CLASSES - 1}, got {highest}")
     classes = classes or tuple(str(number) for number in range(highest + 1))
     labels = tuple(int(value) if here else None for value, here in zip(values.tolist(), known, strict=True))
     return classes, labels if any(known) else None
