@@ -8,7 +8,6 @@ Every file that was left out stands in the results with its reason. A run that w
 """
 
 import argparse
-import json
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
@@ -45,8 +44,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/kicad.json"))
     given = parser.parse_args()
     if given.so_far:
-        files = notes_in(given.store.with_name(f"{given.store.name}.partial")).values()
-        notes = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        notes = list(notes_in(given.store.with_name(f"{given.store.name}.partial")).values())
         failures = [(path, reason) for note in notes for path, reason in note["failures"]]
         left_out = [{"file": str(Path(path).relative_to(given.models)), "reason": reason} for path, reason in failures]
         sources = [source for note in notes for source in note["source"]]
