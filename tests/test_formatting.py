@@ -1,8 +1,10 @@
 """How numbers are printed: values worked out by hand, and the borders at which a form changes."""
 
+import os
+
 import pytest
 
-from pointssl.formatting import interval, number, p_value, percent, points
+from pointssl.formatting import interval, number, p_value, percent, points, visible
 
 
 def test_number__minus_is_as_wide_as_a_plus() -> None:
@@ -26,3 +28,9 @@ def test_interval__nothing_where_there_is_none() -> None:
 )
 def test_p_value__as_many_digits_as_it_deserves(p: float | None, shown: str) -> None:
     assert p_value(p) == shown
+
+
+def test_visible__steers_no_terminal_and_keeps_what_can_be_shown() -> None:
+    name = os.fsdecode(b"st\xc3\xbchle m\xe9l")
+    assert visible(name) == "stühle m\\xe9l"
+    assert visible("a\x1b[31m\u202eb\n\ud800") == "a\\x1b[31m\\u202eb\n\\ud800"

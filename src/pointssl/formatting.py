@@ -11,7 +11,13 @@ def visible(name: str) -> str:
 
     Names come from strangers' files and servers, and must neither steer the terminal nor hide what they are.
     """
-    return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in name)
+    return "".join(letter if letter.isprintable() or letter == "\n" else _called(letter) for letter in name)
+
+
+def _called(letter: str) -> str:
+    """Return the number of a letter that cannot be shown; a byte that is no text is one that Python has set apart."""
+    byte = ord(letter) - 0xDC00
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else repr(letter)[1:-1]
 
 
 def percent(share: float, digits: int = 0) -> str:
