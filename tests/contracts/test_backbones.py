@@ -16,6 +16,8 @@ VARIANTS: dict[str, Any] = {
     "dgcnn_max_mean": DGCNNConfig(pooling="max_mean", k=15),
 }
 CONFIGS: dict[str, Any] = {name: config() for name, (config, _) in BACKBONES.items()} | VARIANTS
+TRAINED = [name for name, config in CONFIGS.items() if any(True for _ in build_backbone(config).parameters())]
+"""Networks with weights: descriptors have none, and so none to keep or to train."""
 
 
 @pytest.fixture(params=CONFIGS)
@@ -96,6 +98,7 @@ def test_eval__clouds_of_a_batch_do_not_influence_each_other(network: Backbone) 
     torch.testing.assert_close(network(xyz[:1]).pooled[0], network(xyz).pooled[0], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("network", TRAINED, indirect=True)
 def test_state_dict__carries_the_whole_network(network: Backbone, request: pytest.FixtureRequest) -> None:
     network = used(network)
     config = CONFIGS[request.node.callspec.params["network"]]
@@ -107,6 +110,7 @@ def test_state_dict__carries_the_whole_network(network: Backbone, request: pytes
     assert torch.equal(twin(xyz).pooled, network(xyz).pooled)
 
 
+@pytest.mark.parametrize("network", TRAINED, indirect=True)
 def test_forward__every_parameter_gets_a_gradient(network: Backbone) -> None:
     features = network(torch.randn(4, size(network, 32), 3))
     (features.points.square().mean() + features.pooled.square().mean()).backward()

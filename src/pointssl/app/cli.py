@@ -59,6 +59,9 @@ COMMANDS: dict[str, Command] = {
     "import": Command(
         "model_commands:import_weights", "take over a public weight file: import FILE --layout crosspoint --out FOLDER"
     ),
+    "untrained": Command(
+        "model_commands:untrained", "write an encoder as it is before training, or one without weights: untrained NAME"
+    ),
     "report": Command("commands:report", "write a run's pictures and its page: report RUN"),
     "data": Command("data_commands:run", "look at, check, pack and fetch clouds: data check|pack|get|list|show|views"),
 }

@@ -56,3 +56,20 @@ def import_weights(file: Positional[Path], *, layout: str, out: Path, points: in
     report = import_public(file, layout, out, points=points)
     say(str(report), console)
     say(f"wrote {out}; go on: pointssl evaluate {out} --data SET", console)
+
+
+def untrained(backbone: Positional[str], *, out: Path, points: int = 1024, seed: int = 0) -> None:
+    """Write an encoder without training as a folder that every command takes: a baseline, or a descriptor.
+
+    point-nn and spherical-harmonics have no weights: this is all there is to them.
+
+    Args:
+        backbone: name of the network, as `pointssl untrained NONE --out X` lists them.
+        out: folder to write.
+        points: points per cloud that the encoder is evaluated on.
+        seed: decides the weights, where the network has any.
+    """
+    from pointssl.runs.publish import save_untrained
+
+    save_untrained(backbone, out, points=points, seed=seed)
+    say(f"wrote {out}; go on: pointssl evaluate {out} --data SET", console)

@@ -11,8 +11,10 @@ from pointssl.backbones.dgcnn import DGCNN, DGCNNConfig
 from pointssl.backbones.edge_pointnet import EdgePointNet, EdgePointNetConfig
 from pointssl.backbones.patch_transformer import PatchTransformer, PatchTransformerConfig
 from pointssl.backbones.pcn import PCN, PCNConfig
+from pointssl.backbones.point_nn import PointNN, PointNNConfig
 from pointssl.backbones.pointnet import PointNet, PointNetConfig
 from pointssl.backbones.pointnet2 import PointNet2, PointNet2Config
+from pointssl.backbones.spherical_harmonics import SphericalHarmonics, SphericalHarmonicsConfig
 
 BACKBONES: dict[str, tuple[type[BackboneConfig], Callable[[Any], Backbone]]] = {
     "pointnet": (PointNetConfig, PointNet),
@@ -21,6 +23,8 @@ BACKBONES: dict[str, tuple[type[BackboneConfig], Callable[[Any], Backbone]]] = {
     "pointnet2": (PointNet2Config, PointNet2),
     "pcn": (PCNConfig, PCN),
     "patch-transformer": (PatchTransformerConfig, PatchTransformer),
+    "point-nn": (PointNNConfig, PointNN),
+    "spherical-harmonics": (SphericalHarmonicsConfig, SphericalHarmonics),
 }
 
 
@@ -44,9 +48,13 @@ __all__ = [
     "PCNConfig",
     "PatchTransformer",
     "PatchTransformerConfig",
+    "PointNN",
+    "PointNNConfig",
     "PointNet",
     "PointNet2",
     "PointNet2Config",
     "PointNetConfig",
+    "SphericalHarmonics",
+    "SphericalHarmonicsConfig",
     "build_backbone",
 ]

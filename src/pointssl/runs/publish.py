@@ -5,13 +5,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pointssl.backbones import Backbone
+import torch
+
+from pointssl.backbones import BACKBONES, Backbone, build_backbone
 from pointssl.data import DATASETS
-from pointssl.errors import RunError
+from pointssl.data.reading import ReadConfig
+from pointssl.errors import RunError, SettingError, nearest
 from pointssl.runs import layout
 from pointssl.runs.checkpoint import is_checkpoint
-from pointssl.runs.config import PretrainConfig
+from pointssl.runs.config import DataConfig, PretrainConfig
 from pointssl.runs.hub import first_line
+from pointssl.runs.passed import Passed
 from pointssl.runs.run import Run, write_encoder
 from pointssl.runs.whitening import read_whitening, write_whitening
 
@@ -34,6 +38,25 @@ def save_pretrained(
         raise RunError(f"{target} exists; choose another folder for the encoder")
     write_encoder(backbone, config, record or {}, target)
     return target
+
+
+def save_untrained(name: str, folder: Path | str, *, points: int = 1024, seed: int = 0) -> Path:
+    """Write the network `name` with its default settings, its weights drawn from `seed`, as an encoder folder.
+
+    Raises `SettingError` for a name that `BACKBONES` lacks, and `RunError` where `folder` exists.
+    """
+    if name not in BACKBONES:
+        raise SettingError(f"there is no backbone '{name}'{nearest(name, BACKBONES)}")
+    settings = PretrainConfig(
+        method=Passed(class_name="untrained"),
+        backbone=BACKBONES[name][0](),
+        data=DataConfig(reading=ReadConfig(points=points)),
+        seed=seed,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_backbone(settings.backbone)
+    return save_pretrained(network, folder, config=settings, record={"untrained": {"backbone": name, "seed": seed}})
 
 
 def push_to_hub(path: Path | str, name: str, *, private: bool = False, api: "HfApi | None" = None) -> str:
