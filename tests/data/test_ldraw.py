@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pointssl.data.files.readers import read_clouds, read_surface
+from pointssl.data.files.scan import scan
 from pointssl.errors import DataError
 from pointssl.ops.random_points import triangle_normals
 
@@ -89,3 +90,12 @@ def test_read_ldraw__damaged(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "a.dat").write_text(text)
     with pytest.raises(DataError, match=reason):
         read_surface(tmp_path / "a.dat")
+
+
+def test_scan__other_files_that_are_called_dat_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "1.dat").write_text(QUAD)
+    (tmp_path / "2.dat").write_bytes(bytes(range(256)))
+    (tmp_path / "3.dat").write_text("12.5 0 7\n")
+    listing = scan(tmp_path)
+    assert [entry.name for entry in listing.entries] == ["1"]
+    assert listing.ignored == ((".dat", 2),)

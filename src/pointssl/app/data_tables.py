@@ -10,6 +10,7 @@ from pointssl.data.check import Report
 from pointssl.data.cloud import Dataset
 from pointssl.data.endless import size_of
 from pointssl.data.files.columns import Meaning
+from pointssl.data.files.kinds import printable
 from pointssl.formatting import visible
 
 
@@ -69,7 +70,7 @@ def _counted(counts: dict[str, int], origin: str) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=Text(visible(title)), title_justify="left", title_style="")
+    table = Table(title=Text(visible(printable(title))), title_justify="left", title_style="")
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
@@ -77,4 +78,4 @@ def _table(title: str, *columns: str) -> Table:
 
 def _row(table: Table, *cells: str) -> None:
     """Add cells as they are: brackets in names are no markup."""
-    table.add_row(*(Text(visible(cell)) for cell in cells))
+    table.add_row(*(Text(visible(printable(cell))) for cell in cells))

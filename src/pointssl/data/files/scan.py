@@ -15,10 +15,11 @@ from pathlib import Path
 
 from pointssl.data.files import readers
 from pointssl.data.files.isolation import apart
-from pointssl.data.files.kinds import kind_of, name_of, printable
+from pointssl.data.files.kinds import impostor, kind_of, name_of, printable
 from pointssl.data.files.lists import NAMES, is_list, read_list
 from pointssl.data.files.raw import buffer_of
 from pointssl.data.files.sets import title_of
+from pointssl.data.files.surfaces.ldraw import is_ldraw
 from pointssl.data.files.walk import walk
 from pointssl.data.split_names import canonical_split, is_split, looks_like_split
 from pointssl.errors import DataError, nearest
@@ -111,9 +112,12 @@ def _scan_folder(root: Path, labelled: bool) -> Listing:
     broken = [one for one in found.broken if readers.is_readable(one[0]) or not one[0].suffix]
     failures = tuple(Failure(path=path, reason=reason) for path, reason in broken)
     buffers = {file for file in found.files if kind_of(file) == ".bin" and buffer_of(file) is not None}
-    readable = [file for file in found.files if readers.is_readable(file) and file not in buffers]
-    kinds = {kind_of(file) for file in readable}
+    # Anything may be called .dat, and only LDraw is read.
     others = [file for file in found.files if not readers.is_readable(file)]
+    others += [file for file in found.files if kind_of(file) == ".dat" and not (is_ldraw(file) or impostor(file))]
+    passed_over = buffers.union(others)
+    readable = [file for file in found.files if file not in passed_over]
+    kinds = {kind_of(file) for file in readable}
     ignored = Counter(_ending(file) for file in others if COMPANIONS.get(file.suffix.lower()) not in kinds)
     if not readable and not failures:
         if not found.files:

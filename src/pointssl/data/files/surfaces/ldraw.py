@@ -31,6 +31,16 @@ def read_ldraw(path: Path) -> Surface:
     return joined(_Library(path).parts())
 
 
+def is_ldraw(path: Path) -> bool:
+    """Tell from its first words whether a file may be LDraw: every line begins with its type, 0 to 5."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except OSError:
+        return True  # to be told of when it is read
+    return head[:1] in b"012345" and head[1:2].isspace() and b"\0" not in head
+
+
 class _Library:
     """The files that a model is made of, each parsed once."""
 
