@@ -13,7 +13,7 @@ import pointssl
 from pointssl.app.recipes import RECIPES
 from pointssl.backbones import build_backbone
 from pointssl.backbones.layers import DropPath, mlp
-from pointssl.methods import STRL, PointJEPA, build_method
+from pointssl.methods import STRL, Distillation, PointJEPA, build_method
 from pointssl.methods.teacher import follow, match, momentum_at, teacher_of
 from pointssl.runs import layout
 from pointssl.train import initial
@@ -49,7 +49,7 @@ def test_momentum__rises_along_half_a_cosine() -> None:
     assert momentum_at(0.5, 0.9995, 0.99999) == pytest.approx((0.9995 + 0.99999) / 2)
 
 
-@pytest.mark.parametrize("name", ["strl-tiny", "point-jepa-tiny"])
+@pytest.mark.parametrize("name", ["strl-tiny", "distillation-tiny", "point-jepa-tiny"])
 def test_teacher__begins_at_the_weights_that_a_run_starts_from(name: str, tmp_path: Path) -> None:
     config = replace(RECIPES[name], steps=2, data=replace(RECIPES[name].data, batch_size=4))
     encoder = pointssl.pretrain(config, tmp_path / "first", data="synthetic:16")
@@ -58,7 +58,7 @@ def test_teacher__begins_at_the_weights_that_a_run_starts_from(name: str, tmp_pa
     begun = initial.initialise(method, config, str(encoder))
     assert begun["weights"] == "encoder"
     kept = pointssl.load(encoder).state_dict()
-    assert isinstance(method, STRL | PointJEPA)
+    assert isinstance(method, STRL | Distillation | PointJEPA)
     prefix = "encoder." if isinstance(method, PointJEPA) else ""
     for key, value in method.teacher.state_dict().items():
         assert torch.equal(value, kept[prefix + key])

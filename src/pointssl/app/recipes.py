@@ -14,6 +14,7 @@ from pointssl.methods import (
     AutoencoderConfig,
     ContrastConfig,
     CrossPointConfig,
+    DistillationConfig,
     FoldingConfig,
     IAEConfig,
     JigsawConfig,
@@ -254,6 +255,22 @@ RECIPES: dict[str, PretrainConfig] = {
         optim=OptimConfig(kind="adam", lr=1e-3),
         epochs=25.0,
     ),
+    # DINO's form; data, points, batch and optimiser are those of the contrast of copies, to be compared with it.
+    "distillation-pointnet": PretrainConfig(
+        method=DistillationConfig(),
+        backbone=PointNetConfig(),
+        data=DataConfig(source="generated:unions", reading=ReadConfig(points=512), batch_size=64),
+        optim=OptimConfig(kind="adamw", lr=1e-3, weight_decay=0.05, warmup_steps=100, clip=3.0),
+        clouds_seen=1.4e6,
+    ),
+    "distillation-edge-pointnet": PretrainConfig(
+        method=DistillationConfig(),
+        backbone=EdgePointNetConfig(),
+        data=DataConfig(source="generated:unions", reading=ReadConfig(points=256), batch_size=64),
+        optim=OptimConfig(kind="adamw", lr=1e-3, weight_decay=0.05, warmup_steps=100, clip=3.0),
+        clouds_seen=3e5,
+        precision="auto",
+    ),
     # Seconds on one core, views drawn from the points.
     "mm-point-tiny": PretrainConfig(
         method=MMPointConfig(
@@ -280,6 +297,9 @@ RECIPES: dict[str, PretrainConfig] = {
     "mix-tiny": replace(
         _TINY,
         method=MixConfig(tasks=(ParAEConfig(components=8, head=(64, 32)), ContrastConfig(hidden=64, dim=32))),
+    ),
+    "distillation-tiny": replace(
+        _TINY, method=DistillationConfig(prototypes=64, hidden=64, bottleneck=32, local_crops=2, momentum=0.99)
     ),
     "strl-tiny": replace(_TINY, method=STRLConfig(hidden=64, dim=32)),
 }

@@ -10,6 +10,7 @@ from pointssl.methods.base import Figure, MethodConfig, PretextMethod
 from pointssl.methods.classify import Classify, ClassifyConfig
 from pointssl.methods.contrast import Contrast, ContrastConfig
 from pointssl.methods.crosspoint import CrossPoint, CrossPointConfig
+from pointssl.methods.distillation import Distillation, DistillationConfig
 from pointssl.methods.folding import Folding, FoldingConfig
 from pointssl.methods.iae import IAE, IAEConfig
 from pointssl.methods.jigsaw import Jigsaw, JigsawConfig
@@ -41,6 +42,7 @@ METHODS: Methods = {
     "point-contrast": (PointContrastConfig, PointContrast),
     "iae": (IAEConfig, IAE),
     "mix": (MixConfig, Mix),
+    "distillation": (DistillationConfig, Distillation),
 }
 SUPERVISED: Methods = {"classify": (ClassifyConfig, Classify)}
 """What learns from labels on the same engine; no pretext tasks, and started by `train_classifier`."""
@@ -75,6 +77,8 @@ __all__ = [
     "ContrastConfig",
     "CrossPoint",
     "CrossPointConfig",
+    "Distillation",
+    "DistillationConfig",
     "Folding",
     "FoldingConfig",
     "IAEConfig",
