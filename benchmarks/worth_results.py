@@ -71,6 +71,8 @@ def rows_of(cells: Sequence[Cell]) -> list[dict[str, Any]]:
 
 
 def without_paths(settings: dict[str, Any]) -> dict[str, Any]:
-    """Name data sets rather than the place where they lie."""
-    settings["data"]["source"] = settings["data"]["source"].replace(os.environ.get("POINTSSL_DATA", "data"), "data")
+    """Name data sets rather than the place where they lie; those that were handed over have no place."""
+    source = settings["data"]["source"]
+    if source is not None:
+        settings["data"]["source"] = source.replace(os.environ.get("POINTSSL_DATA", "data"), "data")
     return settings
