@@ -196,7 +196,7 @@ def _finish(cell: Cell, grid: Grid) -> None:
             cache=cell.folder / "evaluation",
             finetune=replace(finetune, precision=grid.precision),
             score_epochs=False,
-            few_shot=FewShotConfig(ways=(5,), shots=(10,), episodes=20),
+            few_shot=FewShotConfig(ways=(5,), shots=(10,), episodes=20, points=None),
             fractions=grid.fractions,
         )
         probes = [WHITENED if probe == WHITENED.name else probe for probe in grid.probes]
