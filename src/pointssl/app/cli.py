@@ -55,6 +55,12 @@ COMMANDS: dict[str, Command] = {
         "commands:embed", "write one vector per cloud: embed CLOUDS --out FILE, or embed RUN --data CLOUDS ..."
     ),
     "whiten": Command("commands:whiten", "fit a whitening of features on unlabelled clouds: whiten RUN --data CLOUDS"),
+    "explore": Command(
+        "search_commands:explore", "all shapes of a folder on one map that opens offline: explore FOLDER --out map.html"
+    ),
+    "index": Command("search_commands:index", "encode shapes once for `search`: index FOLDER --out parts.index"),
+    "search": Command("search_commands:search", "the shapes most like one: search parts.index FILE"),
+    "duplicates": Command("search_commands:duplicates", "shapes that are there twice: duplicates FOLDER"),
     "models": Command("model_commands:models", "list the encoders that come with the package, or show one's card"),
     "import": Command(
         "model_commands:import_weights", "take over a public weight file: import FILE --layout crosspoint --out FOLDER"

@@ -1,5 +1,5 @@
 /*
-sources sha256 221a436d06da40b9f4c01beb29f3b68c6da6c0ee8982534e65e303f0ac7b0ddf
+sources sha256 5a07909e9e3293028367364eb59c28f5fed4d36dfb322d22107ab991e81a1439
 pointssl viewer (Apache-2.0). Contains three.js 0.187.0:
 
 The MIT License

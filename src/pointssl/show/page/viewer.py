@@ -1,23 +1,19 @@
-"""The data of one interactive 3D view: a small JSON header and one block of bytes, gzip in base64, in a single string.
+"""The data of one interactive 3D view: a small JSON header and one block of arrays (`block.py`), in a single string.
 
-The script that reads it is built from the sources under `viewer/`. Arrays are little-endian; an array in the header is
-`{"type", "shape", "offset"}` into the block.
+The script that reads it is built from the sources under `viewer/`.
 """
 
-import base64
-import gzip
 import json
 from collections.abc import Sequence
 from importlib import resources
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 
 from pointssl.show.page import style
+from pointssl.show.page.block import Block
 from pointssl.show.run import features, mixture
 from pointssl.show.scene import INSIDE, MixtureView, ShapeView
-
-_TYPES = {"float32": "<f4", "uint8": "u1", "uint16": "<u2", "uint32": "<u4"}
 
 
 def script() -> str:
@@ -38,7 +34,7 @@ def pack(shapes: Sequence[ShapeView], *, up: str = "z") -> str:
         raise ValueError("shapes must hold at least one shape to show")
     if up not in ("x", "y", "z"):
         raise ValueError(f"up must be 'x', 'y' or 'z', got {up!r}")
-    block = _Block()
+    block = Block()
     entries = [_shape(one, block) for one in shapes]
     components = max((len(one.mixture.weight) for one in shapes if one.mixture is not None), default=0)
     header = {
@@ -47,32 +43,12 @@ def pack(shapes: Sequence[ShapeView], *, up: str = "z") -> str:
         "parts": style.part_colours(components),
         "ramp": style.near_to_far(),
         "shapes": entries,
-        "block": base64.b64encode(gzip.compress(block.bytes(), 9, mtime=0)).decode("ascii"),
+        "block": block.text(),
     }
     return json.dumps(header, allow_nan=False).replace("<", "\\u003c")
 
 
-@final
-class _Block:
-    """Arrays laid end to end, each on a multiple of four bytes as typed arrays in a browser want it."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def add(self, array: np.ndarray, kind: str) -> dict[str, Any]:
-        """Append `array` and return where it lies."""
-        raw = np.ascontiguousarray(array).astype(_TYPES[kind]).tobytes()
-        place = {"type": kind, "shape": list(array.shape), "offset": self._size}
-        self._parts.append(raw + bytes(-len(raw) % 4))
-        self._size += len(self._parts[-1])
-        return place
-
-    def bytes(self) -> bytes:
-        return b"".join(self._parts)
-
-
-def _shape(shape: ShapeView, block: _Block) -> dict[str, Any]:
+def _shape(shape: ShapeView, block: Block) -> dict[str, Any]:
     small = features.shrink(shape.features)
     marks = shape.marks
     marked = (
@@ -94,7 +70,7 @@ def _shape(shape: ShapeView, block: _Block) -> dict[str, Any]:
     }
 
 
-def _mixture(view: MixtureView, block: _Block) -> dict[str, Any]:
+def _mixture(view: MixtureView, block: Block) -> dict[str, Any]:
     drawn = view.drawn()
     low = view.surface.vertices.min(axis=0)
     step = max(float(np.ptp(view.surface.vertices, axis=0).max()) / 65535, np.finfo(np.float32).tiny)
