@@ -67,6 +67,19 @@ def test_fit_predict__one_member_per_class_cannot_validate() -> None:
     np.testing.assert_array_equal(got.predictions, other.predictions)
 
 
+def test_fit_predict__one_class_of_two_does_not_decide_for_the_others() -> None:
+    # Seven classes, one cloud each but for the first, which has two. Judged by those two alone the smallest C is as good
+    # as any, and with it every cloud is called the first class.
+    centres = 10 * np.eye(7, dtype=np.float32)
+    train, labels = np.concatenate([centres[:1] * 0.9, centres]), np.array([0, *range(7)])
+    config = SVMConfig(standardise=True, grid=probe.STANDARDISED_GRID)
+    got = probe.fit_predict(train, labels, centres * 1.1, config)
+    assert (got.c, got.validation) == (1.0, ())
+    np.testing.assert_array_equal(got.predictions, np.arange(7))
+    smallest = probe.fit_predict(train, labels, centres * 1.1, SVMConfig(c=config.grid[0], standardise=True))
+    assert (smallest.predictions == 0).all()
+
+
 def test_fit_predict__a_tie_takes_the_smallest_c() -> None:
     far, labels = blobs(3, 10, spread=0.01)  # every C is right
     got = probe.fit_predict(far, labels, far, SVMConfig(grid=(1.0, 0.1, 10.0)))

@@ -22,6 +22,8 @@ WIDE_GRID = (*GRID, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4)
 """C is measured against the scale of the features, and untrained networks can have features of small scale."""
 STANDARDISED_GRID = (1e-5, 3e-5, 1e-4, 3e-4, *GRID[:6])
 """A cloud of d standardised features has a squared length of about d, so the same margin needs about 1 / d of the C."""
+LEAST_VALIDATED = 0.5
+"""Share of the classes that need two members for C to be chosen by cross-validation; else it is 1."""
 GRAM_LIMIT = 12_000
 """With more training clouds than this the matrix of inner products (8 bytes each) is not worth its memory."""
 
@@ -79,7 +81,7 @@ class Fitted:
     c: float | None = None
     """None for what has no C."""
     validation: tuple[tuple[float, float], ...] = ()
-    """(C, accuracy inside the training clouds); empty where C was fixed or no class has two members."""
+    """(C, accuracy inside the training clouds); empty where C was fixed or few classes have two members."""
 
 
 def fit_predict(
@@ -92,8 +94,11 @@ def fit_predict(
 ) -> Fitted:
     """Fit the probe on `train` and return its predictions for `test`; `seed` deals the clouds to the folds."""
     space = _Space(train, config)
-    validation = cross_validate(space, labels, config, seed) if config.c is None else ()
     # With one member per class nothing can be validated, and any C gives the same borders half-way between the members.
+    # With a few classes of two, C would be judged by those alone: best is then whatever calls every cloud one of theirs.
+    members = np.unique(labels, return_counts=True)[1]
+    told = config.c is None and (members > 1).mean() >= LEAST_VALIDATED
+    validation = cross_validate(space, labels, config, seed) if told else ()
     c = config.c or max(validation, key=lambda pair: (pair[1], -pair[0]), default=(1.0, 0.0))[0]
     [predictions] = space.predictions(labels, space.against(test), (c,))
     return Fitted(predictions=predictions, c=c, validation=validation)
