@@ -68,8 +68,8 @@ def test_fit_predict__one_member_per_class_cannot_validate() -> None:
 
 
 def test_fit_predict__one_class_of_two_does_not_decide_for_the_others() -> None:
-    # Seven classes, one cloud each but for the first, which has two. Judged by those two alone the smallest C is as good
-    # as any, and with it every cloud is called the first class.
+    # Seven classes, one cloud each but for the first, which has two. Judged by those two alone the smallest C is as
+    # good as any, and with it every cloud is called the first class.
     centres = 10 * np.eye(7, dtype=np.float32)
     train, labels = np.concatenate([centres[:1] * 0.9, centres]), np.array([0, *range(7)])
     config = SVMConfig(standardise=True, grid=probe.STANDARDISED_GRID)

@@ -122,7 +122,7 @@ class Explorer {
     const copies = atlas.copies.flat();
     if (copies.length) {
       const notes = atlas.copies.flatMap((group, g) => group.map(() => `group ${g + 1}`));
-      lists.push([`there twice (${copies.length})`, () => this.showList(`there twice: ${atlas.copies.length} groups`, copies, notes)]);
+      lists.push([`there twice (${copies.length})`, () => this.showList(`there twice: ${atlas.copies.length} group${atlas.copies.length === 1 ? "" : "s"}`, copies, notes)]);
     }
     const { odd } = atlas.views[0]!;
     lists.push(["like nothing else", () => this.showList("like nothing else", odd.map(([i]) => i), odd.map(([, far]) => far.toFixed(3)))]);

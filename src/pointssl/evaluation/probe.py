@@ -95,7 +95,7 @@ def fit_predict(
     """Fit the probe on `train` and return its predictions for `test`; `seed` deals the clouds to the folds."""
     space = _Space(train, config)
     # With one member per class nothing can be validated, and any C gives the same borders half-way between the members.
-    # With a few classes of two, C would be judged by those alone: best is then whatever calls every cloud one of theirs.
+    # With a few classes of two, C would be judged by those alone: best is whatever calls every cloud one of theirs.
     members = np.unique(labels, return_counts=True)[1]
     told = config.c is None and (members > 1).mean() >= LEAST_VALIDATED
     validation = cross_validate(space, labels, config, seed) if told else ()

@@ -26,11 +26,13 @@ from pointssl.search.index import Index, nearest
 RATIO = 1.25
 """Largest ratio of two shapes that count as one."""
 POINTS = 1024
-"""Points of each draw."""
+"""Most points of each draw; half of the cloud's, where it has fewer than twice as many."""
 NEIGHBOURS = 8
 """Candidates of each shape; a larger group of copies is found through its members' neighbours."""
 _NOTHING = 1e-4
-"""Distance, in cloud radii, below which surfaces are the same: of clouds with few points a draw is the whole cloud."""
+"""Distance, in cloud radii, below which surfaces are the same, whatever two draws do."""
+_FEW = 64
+"""A draw of fewer points says nothing of a surface: clouds of fewer than twice as many are compared point by point."""
 
 Draw = Float32[np.ndarray, "n 3"]
 
@@ -110,11 +112,12 @@ class Draws:
 
     def _of(self, place: int) -> tuple[cKDTree, Draw, float]:
         if place not in self._kept:
-            points = self._dataset.xyz(place)
+            points = unit_sphere(np.asarray(self._dataset.xyz(place), dtype=np.float32)[None])[0]
             generator = np.random.default_rng([self._seed, place])
-            first, second = (
-                unit_sphere(points[generator.permutation(len(points))[:POINTS]][None])[0] for _ in range(2)
-            )
+            order = generator.permutation(len(points))
+            # Two draws have no point in common, as draws of two copies have not; too few points are all read instead.
+            size = min(POINTS, len(points) // 2) if len(points) >= 2 * _FEW else len(points)
+            first, second = points[order[:size]], points[order[-size:]]
             tree = cKDTree(first)
             self._kept[place] = tree, first, between(tree, first, cKDTree(second), second)
         return self._kept[place]

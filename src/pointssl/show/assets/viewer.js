@@ -1,5 +1,5 @@
 /*
-sources sha256 5a07909e9e3293028367364eb59c28f5fed4d36dfb322d22107ab991e81a1439
+sources sha256 047d9ed84b608ab7ba7e122cd18122489e558af6955f7d5ff8c1ced20cb6bdbf
 pointssl viewer (Apache-2.0). Contains three.js 0.187.0:
 
 The MIT License

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-
 import numpy as np
 
 from pointssl.data.cloud import Dataset, Up, up_of
@@ -40,7 +39,7 @@ def explore(
 ) -> Atlas:
     """Return all that the explorer shows of `data`, as the encoder of `run` sees it, or the first that ships.
 
-    `beside` is a second encoder, or `untrained` for the first one's random-init baseline; `sample` draws so many shapes.
+    `beside` is a second encoder, or `untrained` for the first one's random-init baseline; `sample` draws some shapes.
     Raises `SettingError` where a page cannot carry all, unless it is `served`.
     """
     whole = open_dataset(data, split)

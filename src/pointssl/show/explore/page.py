@@ -114,7 +114,7 @@ def _on_paper(places: np.ndarray) -> np.ndarray:
 
 
 def _shortened(origins: tuple[str, ...]) -> tuple[str, ...]:
-    """Return origins without the folder that all share: a page is passed on, and says nothing of a machine's folders."""
+    """Return origins without the folder that all share: a page is passed on, and tells of no machine."""
     folders = {origin.rpartition("/")[0] for origin in origins}
     shared = min(folders, key=len, default="")
     while shared and not all(folder == shared or folder.startswith(f"{shared}/") for folder in folders):

@@ -1,4 +1,4 @@
-"""The explorer of very many shapes, served to this machine alone: the page first, points of shapes when they are seen."""
+"""The explorer of very many shapes, served to this machine alone: the page first, points when they are seen."""
 
 import webbrowser
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def make_server(atlas: Atlas, port: int = 0) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *arguments: object) -> None:
             """Say nothing of every request."""
 
     return ThreadingHTTPServer((HOST, port), Handler)
