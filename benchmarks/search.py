@@ -34,7 +34,11 @@ RESULT = Path(__file__).resolve().parent.parent / "results" / "search.json"
 def main() -> None:
     """Measure and write."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-    result: dict[str, Any] = {"command": "python benchmarks/search.py", "versions": versions(), "encoder": shipped.default()}
+    result: dict[str, Any] = {
+        "command": "python benchmarks/search.py",
+        "versions": versions(),
+        "encoder": shipped.default(),
+    }
     result["retrieval"] = [found(name, test) for name, test in TESTS.items()]
     result["copies"] = copies()
     result["neighbours"] = [neighbours(count) for count in (10_000, 100_000)]

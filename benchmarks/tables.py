@@ -5,54 +5,22 @@ python benchmarks/tables.py --check    # exits with 1 where pages and results di
 """
 
 import argparse
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+import worth_tables
+from as_markdown import ROOT, Result, prose_table, read, table, with_interval, with_spread
 from pointssl.evaluation.protocols import PROTOCOLS
 from pointssl.evaluation.published import PRESETS
 from pointssl.ops.evidence import Spread
 from pointssl.ops.stats import Estimate, holm, normal_quantile
 
-ROOT = Path(__file__).resolve().parent.parent
-_PAGES = ("results", "interactions", "worth", "evaluation", "reliability")
+_PAGES = ("results", "interactions", "worth", "evaluation", "reliability", "explore", "leaderboard")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in _PAGES))
-
-Result = dict[str, Any]
-
-
-def read(name: str) -> Result | None:
-    """Return a result, or None where it was not measured."""
-    path = ROOT / "results" / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def table(columns: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table; all columns but the first are numbers."""
-    rule = ["---", *["---:"] * (len(columns) - 1)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [columns, rule, *rows])
-
-
-def prose_table(columns: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table of words."""
-    return "\n".join("| " + " | ".join(line) + " |" for line in [columns, ["---"] * len(columns), *rows])
-
-
-def with_spread(row: Result, scale: float = 100.0, digits: int = 1) -> str:
-    """Return a mean, its standard deviation over seeds, and how many there were."""
-    text, n = f"{scale * row['mean']:.{digits}f}", row["n"]
-    return f"{text} (n {n})" if row["std"] is None else f"{text} ± {scale * row['std']:.{digits}f} (n {n})"
-
-
-def with_interval(row: Result) -> str:
-    """Return a mean and its interval."""
-    return f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
 
 
 def linear_probe() -> str:
@@ -392,47 +360,6 @@ def study() -> str:
     return head + "\n" + "\n\n".join(parts)
 
 
-def worth() -> str:
-    """Frozen encoders of generated shapes, and what lies between them and the same networks untrained."""
-    result = read("worth")
-    assert result is not None
-    probes = {
-        "svm-cv-standardised": "SVM, standardised",
-        "knn-1": "nearest",
-        "knn-1-whitened": "nearest, whitened",
-        "knn-20": "20 nearest",
-    }
-    networks = {"pointnet": "PointNet", "edge-pointnet": "with edges", "dgcnn": "DGCNN"}
-    found: dict[tuple[Any, ...], dict[str, Result]] = {}
-    for row in result["rows"]:
-        key = row["test"], row["network"], row["clouds"], row["points"], row["method"], row["data"]
-        found.setdefault(key, {})[row["probe"]] = row
-    rows = []
-    for (test, network, clouds, _, method, data), scores in found.items():
-        cells = []
-        for probe in probes:
-            if (row := scores.get(probe)) is None:
-                cells.append("not measured")
-                continue
-            gain = row.get("gain")
-            told = f" ({_points(gain['mean'])} [{_points(gain['low'])}, {_points(gain['high'])}])" if gain else ""
-            cells.append(f"{100 * row['accuracy']['mean']:.1f}{told}")
-        seeds = max(len(row["seeds"]) for row in scores.values())
-        label = "untrained" if method == "untrained" else f"{method} on {data}, {clouds:,}"
-        rows.append([test, f"{networks[network]}, {label}", str(seeds), *cells])
-    intro = (
-        "Accuracy in % on the test clouds of four real sets, encoders frozen, 1,024 points, mean over seeds;\n"
-        "in brackets what lies between it and the same networks untrained, in points, with a 95 % interval over seeds\n"
-        "and test clouds (not corrected for the number of comparisons; `p_holm` in the file is). After a method\n"
-        "stands what it saw and how many clouds of 256 points.\n\n"
-    )
-    return intro + table(["test set", "encoder", "seeds", *probes.values()], rows)
-
-
-def _points(share: float | None) -> str:
-    return "?" if share is None else f"{100 * share:+.1f}"
-
-
 def protocols() -> str:
     """What every protocol does, from the one list of them."""
     rows = [[f"**`{p.name}`**" if p.default else f"`{p.name}`", p.rule, p.repeated] for p in PROTOCOLS.values()]
@@ -442,6 +369,30 @@ def protocols() -> str:
 def protocol_reads() -> str:
     """What every protocol reads."""
     return prose_table(["name", "learned from and scored on"], [[f"`{p.name}`", p.reads] for p in PROTOCOLS.values()])
+
+
+def search() -> str:
+    """Retrieval by class, copies, neighbours."""
+    result = read("search")
+    if result is None:
+        return "Not measured yet."
+    rows = [
+        [row["test"], f"{row['shapes']:,}", f"{100 * row['shipped']:.1f}", f"{100 * row['untrained']:.1f}"]
+        for row in result["retrieval"]
+    ]
+    copies = result["copies"]
+    shown = ("vectors", "exact_per_second", "graph_per_second", "graph_built_in", "recall_at_10")
+    engines = [
+        [f"{row[key]:,g}" if key != "vectors" else f"{row[key]:,}" for key in shown] for row in result["neighbours"]
+    ]
+    return (
+        "Mean average precision in % of finding the shapes of one's class among the test clouds, whitened:\n\n"
+        + table(["test set", "shapes", result["encoder"], "the same, untrained"], rows)
+        + f"\n\nCopies in psb-shrec12, {copies['shapes']:,} shapes: of {copies['known']:,} pairs that the set itself\n"
+        f"names as near-duplicates {copies['both']:,} are found, and {copies['found'] - copies['both']:,} more.\n\n"
+        "Neighbours among random vectors of 128 numbers, ten for each query, one thread:\n\n"
+        + table(["vectors", "exact, queries/s", "usearch, queries/s", "graph built in s", "recall at 10"], engines)
+    )
 
 
 def crashes() -> str:
@@ -550,7 +501,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "large-scans": large_scans,
     "kicad": kicad,
     "reading": reading_speed,
-    "worth": worth,
+    "worth": worth_tables.main_tables,
+    "worth-neighbours": worth_tables.more_tables,
+    "worth-labels": worth_tables.few_labels,
+    "leaderboard": worth_tables.leaderboard,
+    "cost": worth_tables.cost,
+    "search": search,
     "protocols": protocols,
     "protocol-reads": protocol_reads,
     "presets": presets,
