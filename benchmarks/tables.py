@@ -503,7 +503,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reading": reading_speed,
     "worth": worth_tables.main_tables,
     "worth-neighbours": worth_tables.more_tables,
-    "worth-labels": worth_tables.few_labels,
+    "worth-labels": worth_tables.label_fractions,
     "leaderboard": worth_tables.leaderboard,
     "cost": worth_tables.cost,
     "search": search,

@@ -26,7 +26,7 @@ def main_tables() -> str:
         "Accuracy in % on the test clouds of four real sets, encoders frozen, 1,024 points, mean over seeds; in\n"
         "brackets what lies between it and the same networks untrained, in points, with a 95 % interval over seeds\n"
         "and test clouds, of a single seed over test clouds alone (not corrected for the number of comparisons;\n"
-        f"`p_holm` in the file is). Pre-trained encoders saw {LENGTH:,} clouds of 256 points; real shapes are those of\n"
+        f"`p_holm` in the file is). Encoders saw {LENGTH:,} clouds of 256 points; real shapes are those of\n"
         "three of the sets without their test clouds and without labels.\n\n"
         + _both({"svm-cv-standardised": "Linear SVM, standardised features", "knn-1": "Nearest neighbour"})
     )
@@ -37,7 +37,7 @@ def more_tables() -> str:
     return _both({"knn-1-whitened": "Nearest neighbour, whitened features", "knn-20": "20 nearest neighbours"})
 
 
-def few_labels() -> str:
+def label_fractions() -> str:
     """Few-shot episodes and shares of the labels."""
     names = {
         "few-shot-a 5-way 10-shot": "Few-shot: 5 classes of 10 clouds, 20 episodes, queries from the training split",

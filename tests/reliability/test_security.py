@@ -76,9 +76,9 @@ def test_push__tells_nothing_of_this_machine_and_is_the_same_encoder(
         file = whole / "encoder" / name
         value = json.loads(file.read_text())
         if name == "config.json":
-            value["data"] |= {"source": "/home/me/secret/store", "views": "/home/me/secret/views"}
+            value["data"] |= {"source": "/srv/me/secret/store", "views": "/srv/me/secret/views"}
         else:
-            value["data"]["name"] = "/home/me/secret/store/train"
+            value["data"]["name"] = "/srv/me/secret/store/train"
         file.write_text(json.dumps(value))
     monkeypatch.setattr("pointssl.evaluation.embed.LEAST_TO_WHITEN", 2)
     keep_whitening(whole, ToyClouds(), axes=4)

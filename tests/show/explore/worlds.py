@@ -21,7 +21,7 @@ def planted(count: int = 60, *, views: int = 1, points: int = 64, evil: str = ""
             Index(
                 vectors=vectors.astype(np.float32),
                 names=tuple(f"{('bolt', 'gear', 'plate')[g]}_{i:03d}{evil}" for i, g in enumerate(group)),
-                origins=tuple(f"/home/somebody/parts/{i:03d}.stl" for i in range(count)),
+                origins=tuple(f"/srv/somebody/parts/{i:03d}.stl" for i in range(count)),
                 label=group.astype(np.int64),
                 classes=("bolt", "gear", f"plate{evil}"),
                 source="planted",
