@@ -13,9 +13,9 @@ from pointssl.show.explore.explore import explore, write_explorer
 
 
 def main() -> None:
-    """Make a map of 480 shapes, select one, and take the picture."""
+    """Make a map of 240 shapes, select one, and take the picture."""
     with TemporaryDirectory() as folder, sync_playwright() as driver:
-        page = write_explorer(explore("synthetic:480"), Path(folder) / "map.html")
+        page = write_explorer(explore("synthetic:240"), Path(folder) / "map.html")
         browser = driver.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
