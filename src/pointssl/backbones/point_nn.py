@@ -17,6 +17,7 @@ from pointssl.backbones.base import Backbone, BackboneConfig
 from pointssl.backbones.layers import require_points
 from pointssl.ops import sampling
 from pointssl.ops.kernels import grouping
+from pointssl.settings import require_finite
 from pointssl.types import Features
 
 TOGETHER = 4
@@ -39,6 +40,7 @@ class PointNNConfig(BackboneConfig):
     """Factor of the coordinates."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if min(self.stages, self.k) < 1:
             raise ValueError(f"stages and k must be at least 1, got {self.stages} and {self.k}")
         if self.width < 6 or self.width % 6:

@@ -20,6 +20,7 @@ from pointssl.methods.teacher import follow, match, momentum_at, teacher_of
 from pointssl.ops import distributed
 from pointssl.ops.batch_rng import Draws
 from pointssl.ops.contrastive import unit
+from pointssl.settings import require_finite
 from pointssl.types import CloudBatch, StepOutput
 
 
@@ -52,6 +53,7 @@ class DistillationConfig(MethodConfig):
     survive them. Local crops are spared `crop` and `region`."""
 
     def __post_init__(self) -> None:
+        require_finite(self)
         if self.prototypes < 2:
             raise ValueError(f"prototypes must be at least 2, got {self.prototypes}")
         if min(self.hidden, self.bottleneck) < 1:
