@@ -52,13 +52,19 @@ from pointssl.methods import (
     ClassifyConfig,
     ContrastConfig,
     CrossPointConfig,
+    DistillationConfig,
     FoldingConfig,
+    IAEConfig,
     JigsawConfig,
     MethodConfig,
     MMPointConfig,
     OcCoConfig,
     ParAEConfig,
+    PointContrastConfig,
+    PointJEPAConfig,
+    PointMAEConfig,
     Rotation3DConfig,
+    STRLConfig,
 )
 from pointssl.ops.whitening import fit_whitening
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
@@ -88,6 +94,12 @@ METHODS: dict[str, MethodConfig] = {
     "autoencoder": AutoencoderConfig(),
     "folding": FoldingConfig(),
     "occo": OcCoConfig(),
+    "point-mae": PointMAEConfig(),
+    "point-jepa": PointJEPAConfig(),
+    "strl": STRLConfig(),
+    "distillation": DistillationConfig(),
+    "point-contrast": PointContrastConfig(),
+    "iae": IAEConfig(),
     "supervised": ClassifyConfig(hidden=(256,)),
 }
 BACKBONES: dict[Network, BackboneConfig] = {

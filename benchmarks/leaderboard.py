@@ -22,12 +22,16 @@ YARDSTICK = "contrast"
 """Whose time is the budget of all, where time is to be equal."""
 
 
+PATCHES = ("point-mae", "point-jepa")
+"""Tasks that hide patches, which other networks do not have."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What to run."""
 
-    methods: tuple[str, ...] = ("untrained", *(name for name in METHODS if name != "supervised"))
-    """Pretext tasks, named as in `cells.py`."""
+    methods: tuple[str, ...] = ("untrained", *(name for name in METHODS if name not in ("supervised", *PATCHES)))
+    """Pretext tasks, named as in `cells.py`; those of `PATCHES` want the patch transformer."""
     backbones: tuple[Network, ...] = ("pointnet",)
     """Networks."""
     data: tuple[Data, ...] = ("generated",)
