@@ -5,6 +5,7 @@ All pairs of inner products are computed once; every C and fold then reads from 
 as with raw features, and much quicker to fit (benchmarks/probe.py).
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
@@ -171,7 +172,9 @@ class _Space:
                 machine = LinearSVC(C=c, dual=False, max_iter=10_000)
             else:
                 machine = SVC(C=c, kernel="precomputed" if self._by_products else "linear", cache_size=500)
-            machine.fit(inputs[0], labels)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "The number of unique classes")  # few labels are meant
+                machine.fit(inputs[0], labels)
             predictions.append(np.asarray(machine.predict(inputs[1]), dtype=np.int64))
         return predictions
 
