@@ -77,7 +77,7 @@ def test_measure__every_protocol_has_both_arms(tmp_path: Path) -> None:
         assert 0 <= twin.accuracy.mean <= 1
     assert {name for name in result.protocols() if not name.startswith("robustness ")} == {
         *("svm-fixed", "svm-cv", "svm-cv-standardised", "svm-cv-wide", "linear-svc", "knn-20", "knn-1", "finetune"),
-        *(f"fractions-{kind} {share}" for kind in ("svm", "finetune") for share in ("10%", "100%")),
+        *(f"fractions-{kind} {share}" for kind in ("svm", "svm-standardised", "finetune") for share in ("10%", "100%")),
         *(f"few-shot-{kind} 2-way 4-shot" for kind in ("a", "b")),
     }
     # The presets of papers read more points than these clouds have.
