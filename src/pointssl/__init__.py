@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pointssl.train.classifier import load_classifier, train_classifier
     from pointssl.train.pretrain import pretrain
     from pointssl.train.recipes import TRAIN_RECIPES
+    from pointssl.train.segmenter import load_segmenter, train_segmenter
 
 __version__ = "0.1.0"
 
@@ -46,10 +47,12 @@ _HOMES = {
     "interact": "interpret.measurement",
     "load": "runs.run",
     "load_classifier": "train.classifier",
+    "load_segmenter": "train.segmenter",
     "open_dataset": "data.open",
     "pack": "data.store.pack",
     "pretrain": "train.pretrain",
     "train_classifier": "train.classifier",
+    "train_segmenter": "train.segmenter",
     "write_report": "show.run.report",
     "write_views": "data.views.write",
 }
@@ -71,10 +74,12 @@ __all__ = [
     "interact",
     "load",
     "load_classifier",
+    "load_segmenter",
     "open_dataset",
     "pack",
     "pretrain",
     "train_classifier",
+    "train_segmenter",
     "write_report",
     "write_views",
 ]

@@ -1,9 +1,9 @@
-"""The command `pointssl train`: supervised classification, from scratch or from any run's encoder."""
+"""The command `pointssl train`: classifiers of clouds and segmenters of points, from scratch or any run's encoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from rich.table import Table
 from tyro.conf import AvoidSubcommands, arg
@@ -11,18 +11,23 @@ from tyro.conf import AvoidSubcommands, arg
 from pointssl.app import flags
 from pointssl.app.pretrain_commands import own_budget, with_data
 from pointssl.app.tables import two_columns
-from pointssl.errors import SettingError
+from pointssl.errors import RunError, SettingError
+from pointssl.methods import SegmentConfig
 from pointssl.progress import make_console, say
+from pointssl.runs import layout
 from pointssl.runs.config import PretrainConfig
 from pointssl.train.labels import LabelConfig
 from pointssl.train.recipes import TRAIN_RECIPES, train_recipe
+
+if TYPE_CHECKING:
+    from pointssl.runs.run import Run
 
 console = make_console()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train a classifier on labelled clouds and score it on the test clouds; the settings start from the recipe's."""
+    """Train a classifier or a segmenter on labels and score it on the test clouds; settings start from the recipe's."""
 
     config: Annotated[AvoidSubcommands[PretrainConfig], arg(name="")]
     """The recipe's settings, every one of which can be changed."""
@@ -57,11 +62,12 @@ class ResumeTrain:
 
 def run(words: Sequence[str]) -> None:
     """Run `train RECIPE ...` or `train --resume RUN`."""
-    from pointssl.train.classifier import resume_classifier, train_classifier
+    from pointssl.train.supervised import resume_supervised, train_supervised
+    from pointssl.train.tasks import task_of
 
     if any(word.split("=")[0] == "--resume" for word in words):
         again = flags.change(ResumeTrain(resume=Path()), words, "pointssl train")
-        _finished(resume_classifier(again.resume, device=again.device))
+        _finished(resume_supervised(task_of(begun_settings(again.resume)), again.resume, device=again.device))
         return
     if not words or words[0].startswith("-"):
         if {"-h", "--help"} & set(words):
@@ -79,14 +85,14 @@ def run(words: Sequence[str]) -> None:
     config = given.config
     config = with_data(config, given.data, given.columns)
     if given.dry_run:
-        from pointssl.train.classifier import fitted
         from pointssl.train.estimate import estimate
 
-        config, splits = fitted(config, None, given.labels)
-        console.print(two_columns(estimate(config, data=splits.train, device=given.device).table()))
+        learned = task_of(config).fit(config, None, given.labels)
+        console.print(two_columns(estimate(learned.config, data=learned.splits.train, device=given.device).table()))
         return
     out = given.out or Path("runs") / name
-    done = train_classifier(
+    done = train_supervised(
+        task_of(config),
         config,
         out,
         labels=given.labels,
@@ -95,6 +101,15 @@ def run(words: Sequence[str]) -> None:
         device=given.device,
     )
     _finished(done)
+
+
+def begun_settings(run: Path) -> PretrainConfig:
+    """Return the settings of a run that learns from labels; raises `RunError` for any other folder."""
+    from pointssl.runs.run import Run
+
+    if not layout.is_begun(run) or not Run.open(run).is_supervised:
+        raise RunError(f"{run} is no run of `pointssl train`; start one with: pointssl train RECIPE --out RUN")
+    return Run.open(run).config
 
 
 def from_run(recipe: PretrainConfig, run: str) -> PretrainConfig:
@@ -111,9 +126,10 @@ def recipe_table() -> Table:
     table = Table("recipe", "loss", "encoder", "points", "batch", "epochs", box=None, pad_edge=False)
     for name, config in TRAIN_RECIPES.items():
         with_loss = getattr(config.method, "interaction", None) is not None
+        learned = "parts of points" if isinstance(config.method, SegmentConfig) else "classes"
         table.add_row(
             name,
-            "classes + interaction" if with_loss else "classes",
+            f"{learned} + interaction" if with_loss else learned,
             type(config.backbone).__name__.removesuffix("Config"),
             *(f"{value:g}" for value in (config.data.reading.points, config.data.batch_size, config.epochs)),
         )
@@ -123,10 +139,31 @@ def recipe_table() -> Table:
 def _finished(folder: Path) -> None:
     from pointssl.runs.run import Run
 
-    scores = Run.open(folder).scores()
+    run = Run.open(folder)
+    if isinstance(run.config.method, SegmentConfig):
+        _segmented(run)
+        return
+    scores = run.scores()
     where = f"{scores.clouds} clouds of {scores.data}, learned from {scores.learned_from}"
     say(f"accuracy: {scores.accuracy:.4f} on {where} (mean of classes {scores.class_accuracy:.4f})", console)
     if scores.best_accuracy is not None:
         say(f"best:     {scores.best_accuracy:.4f} after epoch {scores.best_epoch}, chosen on these clouds", console)
     say(f"scores:   {folder / 'scores.json'}", console)
     say(f"next:     pointssl interpret {folder} --data SET    and    pointssl report {folder}", console)
+
+
+def _segmented(run: "Run") -> None:
+    scores = run.point_scores()
+    where = f"{scores.points:,} points of {scores.clouds} clouds of {scores.data}, learned from {scores.learned_from}"
+    say(f"mean IoU: {scores.miou:.4f} on {where}", console)
+    if scores.instance_miou is not None and scores.class_miou is not None:
+        say(f"          {scores.instance_miou:.4f} by instance, {scores.class_miou:.4f} by class of clouds", console)
+    say(f"accuracy: {scores.accuracy:.4f} (mean of parts {scores.mean_accuracy:.4f})", console)
+    if scores.best_miou is not None:
+        say(f"best:     {scores.best_miou:.4f} after epoch {scores.best_epoch}, chosen on these clouds", console)
+    table = Table("part", "IoU", "points", box=None, pad_edge=False)
+    for name, iou, row in zip(scores.parts, scores.ious, scores.confusion, strict=True):
+        if iou is not None:
+            table.add_row(name, f"{iou:.4f}", f"{sum(row):,}")
+    console.print(table)
+    say(f"scores:   {run.folder / layout.SCORES}", console)

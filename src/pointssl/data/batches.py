@@ -16,9 +16,10 @@ from typing import final
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
 
 from pointssl.data.augment import AugmentConfig, augment
-from pointssl.data.cloud import LARGEST, Dataset, Views, no_shape, verify
+from pointssl.data.cloud import LARGEST, Dataset, HasPointLabels, Views, no_shape, verify
 from pointssl.data.endless import Sampled, size_of
 from pointssl.errors import DataError
 from pointssl.ops import counter_random
@@ -59,6 +60,7 @@ def stack(
         xyz=torch.from_numpy(xyz),
         label=None if labels is None else torch.from_numpy(labels[indices]),
         index=torch.from_numpy(indices),
+        point_label=_point_labels(dataset, indices, points, seed) if isinstance(dataset, HasPointLabels) else None,
     )
 
 
@@ -85,12 +87,8 @@ def subsets(
             "ask for fewer, or allow repeated points"
         )
     xyz = np.empty((len(clouds), points, 3), dtype=np.float32)
-    for size in np.unique(sizes):
-        rows = np.flatnonzero(sizes == size)
-        order = shuffled(seed, draws[rows], int(size))
-        chosen_points = order[:, :points] if points <= size else order[:, np.arange(points) % size]
-        for row, chosen in zip(rows, chosen_points, strict=True):
-            np.take(clouds[row], chosen, axis=0, out=xyz[row], mode="clip")  # "clip" writes without a buffer
+    for row, chosen in _chosen(sizes, points, seed, draws):
+        np.take(clouds[row], chosen, axis=0, out=xyz[row], mode="clip")  # "clip" writes without a buffer
     # Cheap signs first: a bad number anywhere, or a first point that is also the last.
     if not np.abs(xyz).max(initial=0) <= LARGEST or (points > 1 and (xyz[:, 0] == xyz[:, -1]).all(axis=1).any()):
         for index, cloud in zip(indices, xyz, strict=True):
@@ -99,6 +97,27 @@ def subsets(
                 place = f"cloud {index} of {dataset.name}"
                 raise DataError(f"{place} has {fault}; `pointssl data check` lists all such clouds")
     return xyz
+
+
+def _chosen(
+    sizes: Int64[np.ndarray, " b"], points: int, seed: int, draws: Int64[np.ndarray, " b"]
+) -> Iterator[tuple[int, Int64[np.ndarray, " n"]]]:
+    """Yield each row of a batch and the places of its points, those of equal clouds together."""
+    for size in np.unique(sizes):
+        rows = np.flatnonzero(sizes == size)
+        order = shuffled(seed, draws[rows], int(size))
+        yield from zip(rows, order[:, :points] if points <= size else order[:, np.arange(points) % size], strict=True)
+
+
+def _point_labels(
+    dataset: HasPointLabels, indices: Int64[np.ndarray, " b"], points: int, seed: int
+) -> Int64[Tensor, "b n"]:
+    """Return the labels of the very points that `subsets` draws."""
+    stored = [dataset.point_label(int(index)) for index in indices]
+    labels = np.empty((len(stored), points), dtype=np.int64)
+    for row, chosen in _chosen(np.array([len(one) for one in stored]), points, seed, indices):
+        labels[row] = stored[row][chosen]
+    return torch.from_numpy(labels)
 
 
 def unit_sphere(xyz: Float32[np.ndarray, "b n 3"]) -> Float32[np.ndarray, "b n 3"]:

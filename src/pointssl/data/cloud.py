@@ -82,6 +82,14 @@ class Oriented(Protocol):
         """Axis that points up in all of its clouds."""
 
 
+@runtime_checkable
+class HasPointLabels(Protocol):
+    """A data set that says of every stored point what it is a part of."""
+
+    def point_label(self, index: int) -> Labels:
+        """Return the part of every stored point in stored order, -1 where it has none."""
+
+
 def up_of(dataset: Dataset) -> Up:
     """Return which axis of a data set's clouds points up; y, as in most sets of shapes, where it does not say."""
     return dataset.up if isinstance(dataset, Oriented) else "y"

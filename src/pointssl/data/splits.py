@@ -106,10 +106,11 @@ class Splits:
         return required_labels(self.test)
 
 
-def open_splits(data: Data, *, seed: int = 0) -> Splits:
+def open_splits(data: Data, *, seed: int = 0, classes: bool = True) -> Splits:
     """Open the training and test part of `data`; where nothing is divided, hold out a fifth of every class.
 
-    Raises `DataError` where either part is damaged, or labels are missing or do not match.
+    Without `classes` clouds need no labels of their own, as where it is their points that are told apart. Raises
+    `DataError` where either part is damaged, or labels are missing or do not match.
     """
     known = splits_of(data)
     if "test" in known and "train" in known:
@@ -121,8 +122,8 @@ def open_splits(data: Data, *, seed: int = 0) -> Splits:
             f"{data} has a test split but none called train, only {', '.join(known)}; name its clouds train"
         )
     else:
-        splits = hold_out(open_dataset(data), seed=seed)
-    check(splits)
+        splits = hold_out(open_dataset(data), seed=seed, classes=classes)
+    check(splits, classes=classes)
     return splits
 
 
@@ -148,12 +149,16 @@ def holds_test_clouds(fingerprint: str, splits: Splits, data: Data) -> bool:
     return fingerprint == open_dataset(data).fingerprint
 
 
-def hold_out(dataset: Dataset, *, seed: int = 0, share: float = TEST_SHARE, called: str = "test") -> Splits:
+def hold_out(
+    dataset: Dataset, *, seed: int = 0, share: float = TEST_SHARE, called: str = "test", classes: bool = True
+) -> Splits:
     """Divide a labelled data set by class: `share` of each is held out, at least one cloud stays to learn from.
 
-    `called` is the name of what is held out.
+    `called` is the name of what is held out. Without `classes` a set whose clouds have no labels is one class.
     """
-    labels, generator = required_labels(dataset), np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
+    labels = dataset.labels if not classes else required_labels(dataset)
+    labels = np.zeros(len(dataset), np.int64) if labels is None else labels
     test: list[Int64[np.ndarray, " t"]] = []
     for label in np.unique(labels):
         members = generator.permutation(np.flatnonzero(labels == label))
@@ -184,19 +189,25 @@ def required_labels(dataset: Dataset) -> Labels:
     return labels
 
 
-def check(splits: Splits) -> None:
-    """Raise `DataError` unless both parts have clouds and labels of the same classes, at least two of them."""
+def check(splits: Splits, *, classes: bool = True) -> None:
+    """Raise `DataError` unless both parts have clouds and labels of the same classes, at least two of them.
+
+    Without `classes` they only must not be of different ones.
+    """
     train, test = splits.train, splits.test
     for part in (train, test):
         if len(part) == 0:
             raise DataError(
                 f"{part.name} holds no clouds; an evaluation needs some to learn from and some to be scored on"
             )
-        required_labels(part)
+        if classes:
+            required_labels(part)
     if train.classes != test.classes:
         raise DataError(
             f"the classes of {train.name} and {test.name} do not match: {_mismatch(train.classes, test.classes)}"
         )
+    if not classes:
+        return
     if len(np.unique(splits.train_labels)) < 2:
         raise DataError(f"{train.name} has clouds of one class only; there is nothing to tell apart")
     unseen = np.setdiff1d(splits.test_labels, splits.train_labels)

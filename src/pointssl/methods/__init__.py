@@ -22,6 +22,7 @@ from pointssl.methods.point_contrast import PointContrast, PointContrastConfig
 from pointssl.methods.point_jepa import PointJEPA, PointJEPAConfig
 from pointssl.methods.point_mae import PointMAE, PointMAEConfig
 from pointssl.methods.rotation import Rotation3D, Rotation3DConfig
+from pointssl.methods.segment import PointSegmenter, Segment, SegmentConfig
 from pointssl.methods.strl import STRL, STRLConfig
 
 Methods = dict[str, tuple[type[MethodConfig], type[PretextMethod]]]
@@ -44,8 +45,8 @@ METHODS: Methods = {
     "mix": (MixConfig, Mix),
     "distillation": (DistillationConfig, Distillation),
 }
-SUPERVISED: Methods = {"classify": (ClassifyConfig, Classify)}
-"""What learns from labels on the same engine; no pretext tasks, and started by `train_classifier`."""
+SUPERVISED: Methods = {"classify": (ClassifyConfig, Classify), "segment": (SegmentConfig, Segment)}
+"""What learns from labels on the same engine; no pretext tasks, and started by `pointssl train`."""
 
 
 def build_method(config: MethodConfig, backbone: Backbone) -> PretextMethod:
@@ -99,10 +100,13 @@ __all__ = [
     "PointJEPAConfig",
     "PointMAE",
     "PointMAEConfig",
+    "PointSegmenter",
     "PretextMethod",
     "Rotation3D",
     "Rotation3DConfig",
     "STRLConfig",
+    "Segment",
+    "SegmentConfig",
     "build_method",
     "figures_of",
 ]

@@ -10,8 +10,9 @@ import shlex
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeVar, final
 
+import numpy as np
 import torch
 
 from pointssl.backbones import Backbone, build_backbone
@@ -19,7 +20,7 @@ from pointssl.backbones.redraw import copied, redrawn
 from pointssl.data.reading import ReadConfig, oriented
 from pointssl.errors import RunError, SettingError
 from pointssl.files import atomic_folder, write_json
-from pointssl.methods import SUPERVISED, Classify, PretextMethod, build_method
+from pointssl.methods import SUPERVISED, Classify, PointSegmenter, PretextMethod, Segment, build_method
 from pointssl.methods.classify import CloudClassifier
 from pointssl.runs import layout, seal, shipped, strict_json
 from pointssl.runs.checkpoint import is_checkpoint, is_whole, undamaged, weights_of
@@ -27,8 +28,10 @@ from pointssl.runs.config import PretrainConfig, from_json, to_json
 from pointssl.runs.fitting import BACKBONE, check_fitting, check_layers, check_shapes
 from pointssl.runs.passed import Passed
 from pointssl.runs.record import read_metrics
-from pointssl.runs.scores import Scores
+from pointssl.runs.scores import PointScores, Scores
 from pointssl.runs.weights import load_weights, read_tensors, write_tensors
+
+S = TypeVar("S", Scores, PointScores)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +130,18 @@ class Run:
 
     def scores(self) -> Scores:
         """Return how the classifier did; raises `RunError` where it has not been scored or the file is damaged."""
+        return self._scores(Scores)
+
+    def point_scores(self) -> PointScores:
+        """Return how the segmenter did; raises `RunError` as `scores`."""
+        return self._scores(PointScores)
+
+    def _scores(self, kind: type[S]) -> S:
         file = self.folder / layout.SCORES
         if not file.is_file():
             raise RunError(f"{self.folder} has no scores yet; let it finish with: {self.resume_command}")
         try:
-            return strict_json.structure(layout.read_json(file), Scores, str(file))
+            return strict_json.structure(layout.read_json(file), kind, str(file))
         except SettingError as error:
             raise RunError(f"{error}; delete the file and score again with: {self.resume_command}") from error
 
@@ -205,6 +215,22 @@ class Run:
             )
         names = self.record.get("training", {}).get("classes", ())
         return CloudClassifier(method.backbone, method.head, tuple(names)).eval()
+
+    def segmenter(self) -> PointSegmenter:
+        """Return the segmenter, clouds (b, n, 3) to logits (b, n, k), on the CPU and in evaluation mode.
+
+        It has `backbone`, `head`, `parts`, the names in the order of the logits, and `allowed`, the parts of each class
+        of clouds. Raises `RunError`.
+        """
+        method = self.method()
+        if not isinstance(method, Segment):
+            raise RunError(
+                f"{self.folder} tells no points apart; train a run that does with: pointssl train segment-pointnet "
+                f"--data PATH --init-from {self.folder}"
+            )
+        notes = self.record.get("training", {})
+        allowed = np.array(notes["allowed"], dtype=bool) if "allowed" in notes else None
+        return method.segmenter(tuple(notes.get("classes", ())), allowed).eval()
 
     @property
     def _is_encoder(self) -> bool:

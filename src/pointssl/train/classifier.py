@@ -1,43 +1,62 @@
-"""One call from settings and labelled clouds to a scored classifier, from scratch or from a pre-trained encoder.
+"""A classifier of clouds: what `train_supervised` learns from the class of every cloud.
 
-It trains on the engine of pre-training (`pretrain.py`), so a stopped run is resumed to the same bits, and every arm of
-a comparison gets the same recipe, order, points and head. Fine-tuning protocols are such runs. Beside what every run
-folder holds:
-
-    run/record.json    `training`: the encoder it started from with the digest of its weights, which labels, the classes
-    run/scores.json    accuracy after the last epoch, every prediction, and the best epoch where all were scored
+run/scores.json    accuracy after the last epoch, every prediction, and the best epoch where all were scored
 """
 
-import copy
-import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import final
 
-import torch
-import torch.distributed as dist
-
-from pointssl.backbones import Backbone, build_backbone
+from pointssl.backbones import Backbone
 from pointssl.data.open import Data
 from pointssl.data.splits import Splits
-from pointssl.errors import DataError, RunError, SettingError
-from pointssl.files import sweep, write_json
+from pointssl.errors import DataError, SettingError
 from pointssl.methods import Classify, ClassifyConfig
 from pointssl.methods.base import PretextMethod
 from pointssl.methods.classify import CloudClassifier
-from pointssl.ops.counter_random import seed_of
-from pointssl.runs import layout, strict_json
-from pointssl.runs.checkpoint import latest, weights_of
 from pointssl.runs.config import PretrainConfig
-from pointssl.runs.device import choose_device
-from pointssl.runs.record import read_metrics
 from pointssl.runs.run import Run
-from pointssl.runs.weights import load_weights, read_tensors
+from pointssl.runs.scores import Scores
 from pointssl.train.checks import named_clouds
-from pointssl.train.initial_weights import begun, check_same, initialise, weights_note
 from pointssl.train.labels import LabelConfig, divide
-from pointssl.train.pretrain import Measure, described, own_randomness, train
 from pointssl.train.scores import predict, score
+from pointssl.train.supervised import Learned, Task, resume_supervised, train_supervised
+
+
+@final
+class Classification(Task):
+    """Every cloud has a class."""
+
+    name, figure = "classifier", "accuracy"
+
+    def fit(self, config: PretrainConfig, data: Data | None, labels: LabelConfig) -> Learned:
+        """Return the settings with the data's number of classes, and the clouds; raises as `train_classifier`."""
+        config, splits = fitted(config, data, labels)
+        return Learned(config, splits, {"classes": list(splits.train.classes)})
+
+    def measure(self, method: PretextMethod, learned: Learned, device: str | None) -> float:
+        """Return the accuracy on the test clouds."""
+        test, reading = learned.splits.test, learned.config.data.reading
+        predictions = predict(_network(method, ()), test, reading, device=device, progress_bar=False)
+        return float((predictions == learned.splits.test_labels).mean())
+
+    def score(
+        self, method: PretextMethod, learned: Learned, *, scored_on: str, epochs: list[float], device: str | None
+    ) -> Scores:
+        """Return how it does on the test clouds."""
+        names = learned.splits.train.classes
+        return score(
+            _network(method, names),
+            learned.splits,
+            learned.config.data.reading,
+            classes=names,
+            scored_on=scored_on,
+            epochs=epochs,
+            device=device,
+        )
+
+
+TASK = Classification()
 
 
 def train_classifier(
@@ -73,35 +92,18 @@ def train_classifier(
         RunError: `out` exists, cannot be resumed, or `init_from` holds no encoder.
         Interrupted, TrainingStopped, DiskFullError: as `pretrain`.
     """
-    run, labels = Path(out), labels or LabelConfig()
-    if init_from is not None and backbone is not None:
-        raise SettingError("give init_from or backbone, not both: a backbone of your own starts from its own weights")
-    with own_randomness(choose_device(device)):
-        config, splits = fitted(described(config, backbone, None), data, labels)
-        before = begun(run) if resume else None
-        method = _classifier(config, backbone)
-        if backbone is not None:  # it is trained from the weights it has
-            start: dict[str, str] | None = weights_note(backbone)
-        else:
-            start = initialise(method, config, init_from, before, run)
-        notes: dict[str, Any] = {
-            "start": start,
-            "labels": asdict(labels),
-            "classes": list(splits.train.classes),
-            "scored_on": {
-                "data": splits.test.name,
-                "clouds": len(splits.test),
-                "fingerprint": splits.test.fingerprint,
-            },
-            "score_epochs": score_epochs,
-        }
-        if before is not None:
-            check_same(before, notes, run)
-        if not layout.is_scored(run) or not resume:
-            _train(config, run, splits, method, before or notes, resume=resume, device=device)
-        else:
-            sweep(run)
-    return run
+    return train_supervised(
+        TASK,
+        config,
+        out,
+        data=data,
+        labels=labels,
+        init_from=init_from,
+        backbone=backbone,
+        score_epochs=score_epochs,
+        resume=resume,
+        device=device,
+    )
 
 
 def fitted(config: PretrainConfig, data: Data | None, labels: LabelConfig) -> tuple[PretrainConfig, Splits]:
@@ -133,16 +135,7 @@ def fitted(config: PretrainConfig, data: Data | None, labels: LabelConfig) -> tu
 
 def resume_classifier(run: Path | str, *, device: str | None = None) -> Path:
     """Go on with a run that was stopped; its settings, labels and start are its own. Raises as `train_classifier`."""
-    folder = Path(run)
-    if not layout.is_begun(folder) or not Run.open(folder).is_supervised:
-        raise RunError(f"{folder} is no run of `pointssl train`; start one with: pointssl train RECIPE --out RUN")
-    before = begun(folder)
-    config = Run.open(folder).config
-    if before is None:
-        return train_classifier(config, folder, resume=True, device=device)
-    labels = strict_json.structure(before["labels"], LabelConfig, f"{folder / layout.RECORD}: labels")
-    epochs = bool(before.get("score_epochs"))
-    return train_classifier(config, folder, labels=labels, score_epochs=epochs, resume=True, device=device)
+    return resume_supervised(TASK, run, device=device)
 
 
 def load_classifier(run: Path | str) -> CloudClassifier:
@@ -153,71 +146,9 @@ def load_classifier(run: Path | str) -> CloudClassifier:
     return Run.open(run).classifier()
 
 
-def _train(
-    config: PretrainConfig,
-    run: Path,
-    splits: Splits,
-    method: Classify,
-    notes: dict[str, Any],
-    *,
-    resume: bool,
-    device: str | None,
-) -> None:
-    """Train `method` to the end and write the scores."""
-    which = "validation" if notes["labels"]["validate"] else "test"
-    named = f"{which}_accuracy"
-
-    def accuracy(now: PretextMethod) -> dict[str, float]:
-        assert isinstance(now, Classify)
-        predictions = predict(_network(now, ()), splits.test, config.data.reading, device=device, progress_bar=False)
-        return {named: float((predictions == splits.test_labels).mean())}
-
-    measure: Measure | None = accuracy if notes["score_epochs"] else None
-    train(
-        config,
-        run,
-        splits.train,
-        method=method,
-        notes={"training": notes},
-        measure=measure,
-        resume=resume,
-        device=device,
-    )
-    if not _is_main():
-        return
-    last = latest(run)
-    assert last is not None  # `pretrain` ends with a checkpoint
-    file = weights_of(last)
-    load_weights(method, read_tensors(file), file)  # a run that was finished before has trained nothing just now
-    names, epochs = splits.train.classes, [line[named] for line in read_metrics(run) if named in line]
-    made = score(
-        _network(method, names),
-        splits,
-        config.data.reading,
-        classes=names,
-        scored_on=which,
-        epochs=epochs,
-        device=device,
-    )
-    write_json(run / layout.SCORES, asdict(made))
-
-
-def _network(method: Classify, names: tuple[str, ...]) -> CloudClassifier:
+def _network(method: PretextMethod, names: tuple[str, ...]) -> CloudClassifier:
     """Return the part of `method` that classifies, with its own weights."""
+    assert isinstance(method, Classify)
     network = CloudClassifier(method.backbone, method.head, names)
     network.training = method.training  # a wrapper is born in training mode; its parts keep theirs
     return network
-
-
-def _classifier(config: PretrainConfig, backbone: Backbone | None) -> Classify:
-    """Build the classifier from the run's seed: whatever encoder it gets, the head is the same."""
-    assert isinstance(config.method, ClassifyConfig)
-    torch.manual_seed(config.seed)
-    backbone = build_backbone(config.backbone) if backbone is None else copy.deepcopy(backbone)
-    torch.manual_seed(seed_of(config.seed, 6))
-    return Classify(backbone, config.method)
-
-
-def _is_main() -> bool:
-    """Whether this process writes; asked after training, when the processes may have parted already."""
-    return (dist.get_rank() if dist.is_initialized() else int(os.environ.get("RANK", "0"))) == 0

@@ -5,7 +5,7 @@ from typing import Any
 
 from pointssl.backbones import Backbone
 from pointssl.errors import DataError, RunError, SettingError
-from pointssl.methods import Classify
+from pointssl.methods import PretextMethod
 from pointssl.runs import layout
 from pointssl.runs.checkpoint import latest
 from pointssl.runs.config import PretrainConfig
@@ -20,7 +20,7 @@ def weights_note(encoder: Backbone, name: str | None = None) -> dict[str, str]:
 
 
 def initialise(
-    method: Classify,
+    method: PretextMethod,
     config: PretrainConfig,
     init_from: Path | str | Backbone | None,
     before: dict[str, Any] | None,
@@ -67,6 +67,6 @@ def check_same(before: dict[str, Any], now: dict[str, Any], run: Path) -> None:
     if was != is_now:
         came = "from scratch" if before["start"] is None else f"from the encoder of {before['start']['from']}"
         raise RunError(f"{run} was begun {came}, not from these weights; start another run with --out")
-    for what in ("labels", "classes", "scored_on"):
+    for what in ("labels", "classes", "scored_on", *({"allowed"} & now.keys())):
         if before[what] != now[what]:
             raise DataError(f"{run} was begun with other {what}: {before[what]}, now {now[what]}; start another run")

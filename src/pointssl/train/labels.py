@@ -33,15 +33,21 @@ class LabelConfig:
             raise ValueError(f"label_seed must be at least 0, got {self.label_seed}")
 
 
-def divide(data: Data, labels: LabelConfig) -> splits.Splits:
-    """Return the clouds to learn from, as few as asked for, and those to be scored on."""
-    divided = splits.open_splits(data)
+def divide(data: Data, labels: LabelConfig, *, classes: bool = True) -> splits.Splits:
+    """Return the clouds to learn from, as few as asked for, and those to be scored on.
+
+    Without `classes` clouds need no labels of their own, and are one class where they have none.
+    """
+    divided = splits.open_splits(data, classes=classes)
     if labels.validate:
-        divided = splits.hold_out(divided.train, seed=labels.label_seed, share=labels.validate, called="validation")
-        splits.check(divided)
+        share, seed = labels.validate, labels.label_seed
+        divided = splits.hold_out(divided.train, seed=seed, share=share, called="validation", classes=classes)
+        splits.check(divided, classes=classes)
     if labels.label_fraction == 1:
         return divided
-    chosen = label_subset(divided.train_labels, labels.label_fraction, labels.label_seed)
+    own = divided.train.labels if not classes else divided.train_labels
+    own = np.zeros(len(divided.train), np.int64) if own is None else own
+    chosen = label_subset(own, labels.label_fraction, labels.label_seed)
     name = f"{divided.train.name} ({labels.label_fraction:.3g})"
     return replace(divided, train=splits.Subset(divided.train, chosen, name))
 

@@ -7,10 +7,10 @@ from typing import final
 
 from pointssl.data.cloud import Dataset
 from pointssl.data.endless import spread_over
-from pointssl.methods import ClassifyConfig
 from pointssl.progress import Bar, console
 from pointssl.runs.config import PretrainConfig
 from pointssl.runs.record import Metrics
+from pointssl.runs.run import is_supervised
 from pointssl.train.loop import Step
 from pointssl.train.monitor import CollapseMonitor
 from pointssl.train.runtime import Runtime
@@ -41,7 +41,7 @@ class Observer:
         self._metrics = Metrics(run, done)
         self._since, self._last = time.monotonic(), done
         self._rate = 0.0
-        self._line = Bar("training" if isinstance(config.method, ClassifyConfig) else "pre-training", total, done)
+        self._line = Bar("training" if is_supervised(config) else "pre-training", total, done)
 
     def see(self, step: Step, epoch: float | None, measured: Mapping[str, float]) -> None:
         """Take note of one healthy step, update `step.index + 1` of the run, and of what was measured after it.

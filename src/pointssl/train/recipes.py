@@ -7,7 +7,8 @@ Sources: `train-pointnet-published` C. R. Qi et al., "PointNet", CVPR 2017, with
 `train-dgcnn-published` Y. Wang et al., "Dynamic Graph CNN for Learning on Point Clouds", TOG 2019, as its PyTorch port
 trains it; `finetune-occo-*` H. Wang et al., "Unsupervised Point Cloud Pre-training via Occlusion Completion", ICCV
 2021; `finetune-point-mae` Y. Pang et al., "Masked Autoencoders for Point Cloud Self-supervised Learning", ECCV 2022;
-`finetune-few-shot` X. Yu et al., "Point-BERT", CVPR 2022; the rest is ours.
+`finetune-few-shot` X. Yu et al., "Point-BERT", CVPR 2022; `segment-dgcnn-published` (parts) and
+`segment-scenes-dgcnn-published` as DGCNN's PyTorch port trains them; the rest is ours.
 """
 
 from dataclasses import replace
@@ -16,7 +17,7 @@ from pointssl.backbones import DGCNNConfig, PointNetConfig
 from pointssl.data.augment import AugmentConfig
 from pointssl.data.reading import ReadConfig
 from pointssl.errors import SettingError, nearest
-from pointssl.methods import ClassifyConfig
+from pointssl.methods import ClassifyConfig, SegmentConfig
 from pointssl.methods.interaction import InteractionConfig
 from pointssl.runs.config import DataConfig, OptimConfig, PretrainConfig
 
@@ -51,6 +52,24 @@ _PUBLISHED_DGCNN = PretrainConfig(
 )
 _TRANSFORMER = OptimConfig(kind="adamw", lr=5e-4, weight_decay=0.05, warmup_epochs=10.0)
 
+# Parts: all stored points are scored, so that a network of 1,024 points sees a shape of 2,048 in two halves.
+_PARTS = replace(
+    _OURS,
+    method=SegmentConfig(),
+    data=DataConfig(
+        reading=ReadConfig(points=1024), batch_size=16, augment=AugmentConfig(axis_scale=(0.8, 1.25), shift=0.1)
+    ),
+)
+# Blocks of rooms stay in metres; the vertical is no matter of augmentation.
+_SCENES = replace(
+    _PARTS,
+    data=DataConfig(
+        reading=ReadConfig(points=1024, normalise=False, allow_repeats=True),
+        batch_size=16,
+        augment=AugmentConfig(rotation="up", jitter=0.01),
+    ),
+)
+
 TRAIN_RECIPES: dict[str, PretrainConfig] = {
     "train-pointnet": _POINTNET,
     # Alpha is the middle of what is worth trying; choose it with --validate.
@@ -84,6 +103,34 @@ TRAIN_RECIPES: dict[str, PretrainConfig] = {
         data=DataConfig(reading=ReadConfig(points=1024), batch_size=32, augment=_SCALE_AND_SHIFT),
         optim=_TRANSFORMER,
         epochs=150.0,
+    ),
+    "segment-pointnet": replace(_PARTS, backbone=PointNetConfig()),
+    "segment-dgcnn": replace(_PARTS, backbone=DGCNNConfig(k=20, form="segmentation")),
+    "segment-dgcnn-published": PretrainConfig(
+        method=SegmentConfig(hidden=(256, 256, 128)),
+        backbone=DGCNNConfig(k=40, form="segmentation"),
+        data=DataConfig(reading=ReadConfig(points=2048), batch_size=32, augment=_SCALE_AND_SHIFT),
+        optim=_PUBLISHED_DGCNN.optim,
+        epochs=200.0,
+    ),
+    "segment-scenes-pointnet": replace(_SCENES, backbone=PointNetConfig()),
+    "segment-scenes-dgcnn-published": PretrainConfig(
+        method=SegmentConfig(hidden=(512, 256)),
+        backbone=DGCNNConfig(k=20, form="segmentation"),
+        data=DataConfig(reading=ReadConfig(points=4096, normalise=False, allow_repeats=True), batch_size=32),
+        optim=_PUBLISHED_DGCNN.optim,
+        epochs=100.0,
+    ),
+    # Seconds on one core.
+    "segment-tiny": PretrainConfig(
+        method=SegmentConfig(hidden=(32,), dropout=0.0),
+        backbone=PointNetConfig(local=(32,), hidden=(64,), pooled_dim=128),
+        data=DataConfig(reading=ReadConfig(points=256), batch_size=16),
+        optim=OptimConfig(kind="adam", lr=3e-3, schedule="cosine"),
+        epochs=5.0,
+        checkpoint_every=10,
+        log_every=1,
+        monitor_every=10,
     ),
     # Seconds on one core: for tests, and to see whether one's own data goes through.
     "train-tiny": PretrainConfig(

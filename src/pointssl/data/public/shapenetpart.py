@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped
 
 from pointssl.data.arrays import ArrayDataset
-from pointssl.data.cloud import Dataset
+from pointssl.data.cloud import Cloud, Dataset
 from pointssl.data.files.dataset import FileDataset, open_listed, read_one
 from pointssl.data.files.scan import Entry
 from pointssl.data.public.h5 import cloud_points, listed_files, listed_names, read_h5
@@ -79,6 +80,8 @@ def _open_h5(folder: Path, split: str) -> ArrayDataset:
         raise DataError(f"{folder}: pid must have a part for every point, got {arrays['pid'].shape} and {points.shape}")
     if label.min(initial=0) < 0 or label.max(initial=0) >= len(CATEGORIES):
         raise DataError(f"{folder}: labels must be 0 to {len(CATEGORIES) - 1}, got up to {label.max(initial=0)}")
+    for row, category in enumerate(label):
+        _check_parts(arrays["pid"][row], CATEGORIES[category], f"{folder}, cloud {row}")
     return ArrayDataset(
         points,
         name=f"shapenetpart/{split}",
@@ -105,5 +108,18 @@ def _open_text(path: Path, split: str) -> FileDataset:
             if synset not in category:
                 raise DataError(f"{listed} names synset '{synset}', which synsetoffset2category.txt does not have")
             files.append(Entry(path=path / synset / f"{name}.txt", label=category[synset], name=name))
-    read = partial(read_one, columns=("x", "y", "z", "nx", "ny", "nz", "part"))
-    return open_listed(files, read, name=f"shapenetpart/{split}", classes=CATEGORIES)
+    return open_listed(files, partial(_read_text, category=category), name=f"shapenetpart/{split}", classes=CATEGORIES)
+
+
+def _read_text(path: Path, *, category: Mapping[str, str]) -> Cloud:
+    cloud = read_one(path, columns=("x", "y", "z", "nx", "ny", "nz", "part"))
+    _check_parts(cloud.channels["part"], category[path.parent.name], str(path))
+    return cloud
+
+
+def _check_parts(part: Shaped[np.ndarray, "*n"], category: str, where: str) -> None:
+    """Refuse points whose part the category does not have: a network could not be asked for it."""
+    strange = np.setdiff1d(part, PARTS[category])
+    if len(strange):
+        own = ", ".join(map(str, PARTS[category]))
+        raise DataError(f"{where} is of {category}, whose parts are {own}, but has a point of part {strange[0]}")
