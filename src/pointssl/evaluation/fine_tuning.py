@@ -9,11 +9,12 @@ resumed; of a finished one settings, record, metrics and scores are kept, its we
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from pointssl.data.cloud import Dataset
 from pointssl.data.splits import Subset, class_name
@@ -26,8 +27,12 @@ from pointssl.runs.config import PretrainConfig, to_json
 from pointssl.runs.run import Run
 from pointssl.runs.scores import Scores
 from pointssl.runs.weights import digest
-from pointssl.train.classifier import train_classifier
+from pointssl.train import classifier
 from pointssl.train.labels import LabelConfig, divide, fit_batch
+from pointssl.train.supervised import train_supervised
+from pointssl.train.tasks import task_of
+
+T = TypeVar("T")
 
 
 def finetune(context: EvaluationContext) -> Results:
@@ -117,9 +122,26 @@ def _scores(
     recipe: PretrainConfig,
     seed: int,
 ) -> Scores:
-    """Return the scores of one run, trained unless it was finished before; resumed where it was begun."""
+    """Return the scores of one classifier."""
+    return scores_of(context, name, arm, encoder_seed, pair, labels, recipe, seed, Run.scores)
+
+
+def scores_of(
+    context: EvaluationContext,
+    name: str,
+    arm: Arm,
+    encoder_seed: int,
+    pair: tuple[Dataset, Dataset],
+    labels: LabelConfig,
+    recipe: PretrainConfig,
+    seed: int,
+    read: Callable[[Run], T],
+) -> T:
+    """Return what `read` finds in one run, trained unless it was finished before; resumed where it was begun."""
     encoder = context.arms[arm](encoder_seed)
-    config = settings(context, recipe, len(divide(pair, labels).train), seed)
+    task = task_of(recipe)
+    size = len(divide(pair, labels, classes=task is classifier.TASK).train)
+    config = settings(context, recipe, size, seed)
     decides = [
         to_json(replace(config, data=replace(config.data, source="", workers=0))),
         asdict(labels),
@@ -131,7 +153,8 @@ def _scores(
     with _folder(context.cache) as folder:
         run = folder / f"{name.replace(' ', '-').replace('%', '')}-{arm}-{seed}-{key}"
         try:
-            train_classifier(
+            train_supervised(
+                task,
                 config,
                 run,
                 data=pair,
@@ -147,7 +170,7 @@ def _scores(
         # Tens of runs of tens of megabytes, which nobody reads again.
         for weights in (layout.CHECKPOINTS, layout.ENCODER):
             shutil.rmtree(run / weights, ignore_errors=True)
-        return Run.open(run).scores()
+        return read(Run.open(run))
 
 
 @contextmanager

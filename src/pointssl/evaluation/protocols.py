@@ -11,7 +11,7 @@ from functools import partial
 from typing import final
 
 from pointssl.errors import SettingError, nearest
-from pointssl.evaluation import fine_tuning, frozen, published, robustness
+from pointssl.evaluation import fine_tuning, frozen, parts, published, robustness
 from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.frozen import on_features
 from pointssl.evaluation.probe import PROBES
@@ -40,6 +40,9 @@ class Protocol:
     """Measured when nothing is asked for."""
     settled: bool = False
     """Decided by the evaluation's conditions alone, so that an old score of the same conditions can be used again."""
+
+    classes: bool = True
+    """Needs the class of every cloud; what tells points apart needs their parts alone."""
 
     def __post_init__(self) -> None:
         if not self.name or " " in self.name:
@@ -191,6 +194,27 @@ _LIST = (
         reads=_RUNS,
         repeated="seeds",
         run=fine_tuning.finetune,
+    ),
+    Protocol(
+        name="part-segmentation",
+        title="Mean IoU of parts, {} of the labels",
+        rule=f"{parts.RULE}; 1, 10 and 100 % of the labels of every cloud; mean over shapes of the mean over the parts "
+        "of their class, where one that is absent and not predicted counts 1 (Qi et al., CVPR 2017)",
+        reads="point features of the training split; scored on those of the test split; the evaluation's points, drawn "
+        "by the seed",
+        repeated="seeds",
+        run=parts.probe,
+        classes=False,
+    ),
+    Protocol(
+        name="part-segmentation-finetune",
+        title="Mean IoU of parts, fine-tuned",
+        rule="the whole network and a fresh head that is told the class of the cloud, recipe `segment-pointnet` or, "
+        "with `--finetune`, another one that segments: the number of `pointssl train segment-pointnet --init-from RUN`",
+        reads="the training split; scored on every stored point of the test split",
+        repeated="seeds",
+        run=parts.finetune,
+        classes=False,
     ),
 )
 

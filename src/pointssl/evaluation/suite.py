@@ -54,7 +54,7 @@ def evaluate(
     reading = opened.reading.with_points(points)
     encode = EncodeConfig(reading=reading, batch_size=batch_size, device=device, bf16=bf16)
     asked = chosen(protocols)
-    splits = open_splits(data)
+    splits = open_splits(data, classes=any(protocol.classes for protocol in asked))
     context = EvaluationContext(
         arms={"pretrained": lambda _: pretrained, "untrained": opened.untrained},
         splits=splits,
@@ -93,7 +93,7 @@ def measure(
         weights=digest(context.arms["pretrained"](context.seeds[0])),
         pretraining=pretraining,
         conditions=conditions(splits, context),
-        test_labels=Predicted(tuple(splits.test_labels.tolist())),
+        test_labels=Predicted(() if splits.test.labels is None else tuple(splits.test.labels.tolist())),
         notes=tuple(notes),
         versions=record.versions(),
     )
