@@ -16,7 +16,7 @@ from pointssl.data.store.pack import pack
 
 TAKES_DATA = (
     "check", "compare", "embed", "evaluate", "interact", "open_dataset", "pack", "pretrain", "train_classifier",
-    "write_report", "write_views",
+    "train_segmenter", "write_report", "write_views",
 )  # fmt: skip
 """Public calls that read clouds."""
 

@@ -18,7 +18,7 @@ from pointssl.errors import DataError
 from pointssl.evaluation import parts
 from pointssl.evaluation.context import EvaluationContext
 from pointssl.evaluation.features import EncodeConfig
-from pointssl.evaluation.record import Score
+from pointssl.evaluation.record import Results, Score
 from pointssl.evaluation.suite import evaluate
 from pointssl.methods import SegmentConfig
 from pointssl.ops import segmentation
@@ -57,10 +57,11 @@ def world(classes: bool = True, **changes: Any) -> EvaluationContext:
     encode = EncodeConfig(reading=ReadConfig(points=60, normalise=False), device="cpu", batch_size=4)
     arms = {"pretrained": lambda _: Seeing(), "untrained": lambda _: Seeing(blind=True)}
     splits = open_splits((banded(12, 0, classes), banded(6, 1, classes)), classes=classes)
-    return EvaluationContext(**({"arms": arms, "splits": splits, "encode": encode, "seeds": (0,)} | changes))
+    given: dict[str, Any] = {"arms": arms, "splits": splits, "encode": encode, "seeds": (0,)}
+    return EvaluationContext(**(given | changes))
 
 
-def found(results: parts.Results) -> dict[tuple[str, str], Score]:
+def found(results: Results) -> dict[tuple[str, str], Score]:
     return {(one.protocol, one.arm): one for one in results if isinstance(one, Score)}
 
 
