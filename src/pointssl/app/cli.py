@@ -54,6 +54,10 @@ COMMANDS: dict[str, Command] = {
     "embed": Command(
         "commands:embed", "write one vector per cloud: embed CLOUDS --out FILE, or embed RUN --data CLOUDS ..."
     ),
+    "segment": Command(
+        "segment_commands:segment",
+        "label every point of a large scan in a copy of its file: segment RUN SCAN --out FILE",
+    ),
     "whiten": Command("commands:whiten", "fit a whitening of features on unlabelled clouds: whiten RUN --data CLOUDS"),
     "explore": Command(
         "search_commands:explore", "all shapes of a folder on one map that opens offline: explore FOLDER --out map.html"
@@ -69,7 +73,9 @@ COMMANDS: dict[str, Command] = {
         "model_commands:untrained", "write an encoder as it is before training, or one without weights: untrained NAME"
     ),
     "report": Command("commands:report", "write a run's pictures and its page: report RUN"),
-    "data": Command("data_commands:run", "look at, check, pack and fetch clouds: data check|pack|get|list|show|views"),
+    "data": Command(
+        "data_commands:run", "look at, check, pack and fetch clouds: data check|pack|cut|get|rooms|list|show|views"
+    ),
 }
 """The one list of commands: adding one is an entry here and its function."""
 

@@ -122,6 +122,21 @@ def cut(source: Positional[Path], store: Positional[Path], *, size: float = 2.0,
         print(f"left out: {failure.path}: {failure.reason}", file=sys.stderr)
 
 
+def rooms(out: Positional[Path], *, rooms: int = 4, points: int = 60_000, seed: int = 0) -> None:
+    """Write generated rooms with furniture in the folder layout of S3DIS: six areas that differ.
+
+    Args:
+        out: folder to write; must not exist.
+        rooms: rooms in each area.
+        points: about how many points in each room.
+        seed: decides all chance.
+    """
+    from pointssl.data.synthetic.rooms import write_rooms
+
+    total = write_rooms(out, rooms=rooms, points=points, seed=seed)
+    say(f"{total:,} points in {6 * rooms} rooms of 6 areas: s3dis:{out}", console)
+
+
 def get(name: Positional[str], folder: Positional[Path], *, accept_licence: bool = False) -> None:
     """Fetch a public data set with checksum and resume, after consent to its licence.
 
@@ -175,6 +190,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pack": pack,
     "cut": cut,
     "get": get,
+    "rooms": rooms,
     "list": list_names,
     "show": show,
     "views": views,

@@ -23,7 +23,8 @@ class ArrayDataset:
     """A `Dataset` over arrays: `points` of shape (b, n, 3), or of shape (m, 3) with `offsets` for unequal sizes.
 
     Cloud i of the second form is `points[offsets[i] : offsets[i + 1]]`. Channels have the shape of `points` with their
-    own last axis. `scale` turns stored coordinates into the ones handed out; `rows` says where in `origin` each lay.
+    own last axis. `scale` turns stored coordinates into the ones handed out; `rows` says where in `origin` each lay;
+    `part_names` what the numbers of the channel `part` mean.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ArrayDataset:
         rows: Int64[np.ndarray, " b"] | None = None,
         scale: float = 1.0,
         up: Up = "y",
+        part_names: Sequence[str] = (),
     ) -> None:
         channels = channels or {}
         for key, channel in channels.items():
@@ -61,6 +63,7 @@ class ArrayDataset:
         self._names = None if names is None else [str(n) for n in names]
         self._rows = np.arange(len(offsets) - 1) if rows is None else rows
         self.up: Up = up
+        self.part_names = tuple(part_names)
         self._check_labels()
 
     def _check_labels(self) -> None:

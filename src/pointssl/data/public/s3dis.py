@@ -58,6 +58,7 @@ def open_s3dis(path: Path, split: str = "all", *, points: int = 4096, seed: int 
         names=names,
         origin=str(path),
         up="z",
+        part_names=PARTS,
     )
 
 
