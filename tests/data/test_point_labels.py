@@ -9,8 +9,9 @@ import pytest
 from pointssl.data.arrays import ArrayDataset
 from pointssl.data.batches import Batches, stack
 from pointssl.data.open import open_dataset
-from pointssl.data.point_labels import PointLabelled, labelled_splits
-from pointssl.data.splits import Splits, open_splits
+from pointssl.data.point_labels import PointLabelled, labelled_splits, part_names
+from pointssl.data.splits import Splits, Subset, open_splits
+from pointssl.data.store.pack import pack
 from pointssl.errors import DataError
 from tests.data import layouts
 
@@ -78,6 +79,14 @@ def test_splits__names_and_unlearned_parts() -> None:
     assert "wheel" in parts.names
     learned = {int(part) for i in range(len(splits.train)) for part in np.unique(splits.train[i].channels["part"])}
     assert set(parts.unlearned) == {name for number, name in enumerate(parts.names) if number not in learned}
+
+
+def test_splits__a_store_keeps_the_names_of_parts(tmp_path: Path) -> None:
+    pack("synthetic:12", tmp_path / "store", points=64)
+    assert part_names(open_dataset(tmp_path / "store", "train")) == part_names(open_dataset("synthetic:12"))
+    assert part_names(Subset(open_dataset("synthetic:12"), np.arange(3), "three"))[0] == "arm"
+    pack(halves(), tmp_path / "plain", points=None)
+    assert part_names(open_dataset(tmp_path / "plain")) == ()
 
 
 def test_splits__scenes_need_no_classes() -> None:

@@ -6,13 +6,14 @@ from typing import Any
 
 import laspy
 import numpy as np
+import pandas
 import pytest
 
 from pointssl.app.cli import main
 from pointssl.data.files.chunks import open_scans
 from pointssl.errors import DataError, Interrupted, RunError, SettingError
 from pointssl.evaluation import scan_output
-from pointssl.evaluation.scan_output import segment
+from pointssl.evaluation.scan_output import embed_points, segment
 from pointssl.methods import SegmentConfig
 from pointssl.runs.run import Run
 from pointssl.train.pretrain import pretrain
@@ -87,7 +88,7 @@ def test_segment__overlaps_are_averaged(run: Path, scan: Path, tmp_path: Path, m
         for column in range(cells[point, 0] - 1, cells[point, 0] + 1):
             for row in range(cells[point, 1] - 1, cells[point, 1] + 1):
                 low = np.array([column, row]) * 1.5
-                inside = ((xy >= low) & (xy < low + 2.0)).all(axis=1)
+                inside = np.all((xy >= low) & (xy < low + 2.0), axis=1)
                 if inside[point]:
                     shares.append(min(1.0, inside.sum() / 200))
         assert made.confidence[point] == pytest.approx(np.mean(shares), abs=1e-3)
@@ -115,16 +116,14 @@ def test_segment__stopped_and_resumed_is_the_same(
     run: Path, scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment(run, scan, tmp_path / "whole.las", size=2.0, device="cpu")
-    annotate = scan_output.annotate
 
     def stopped(*_: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(scan_output, "annotate", stopped)
+        patch.setattr("pointssl.evaluation.scan_output.annotate", stopped)
         with pytest.raises(Interrupted, match="run the same command again"):
             segment(run, scan, tmp_path / "out.las", size=2.0, device="cpu")
-    assert scan_output.annotate is annotate
 
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("a block that was done was done again")
@@ -153,7 +152,7 @@ def test_faults__come_before_the_work(run: Path, scan: Path, tmp_path: Path) -> 
     (tmp_path / "scan.xyz").write_text("0 0 0\n")
     with pytest.raises(DataError, match="of a kind that is not read as a scan"):
         segment(run, tmp_path / "scan.xyz", tmp_path / "out.ply")
-    with pytest.raises(SettingError, match=r"must end in one of \.las \.laz \.ply"):
+    with pytest.raises(SettingError, match=r"must end in one of \.las \.laz \.ply \.parquet"):
         segment(run, scan, tmp_path / "out.csv")
     with pytest.raises(DataError, match="exists already"):
         segment(run, scan, scan)
@@ -179,7 +178,25 @@ def test_faults__runs_that_cannot_label_a_scan(scan: Path, tmp_path: Path) -> No
     segment(train_segmenter(untold, tmp_path / "untold", data=(classed, classed)), scan, tmp_path / "out.laz", size=3.0)
 
 
+def test_embed__features_are_the_encoders_on_their_axes(run: Path, scan: Path, tmp_path: Path) -> None:
+    assert embed_points(run, scan, tmp_path / "out.laz", axes=3, size=10.0, device="cpu") == 3
+    embed_points(run, scan, tmp_path / "out.parquet", axes=3, size=10.0, device="cpu")
+    las, table = laspy.read(tmp_path / "out.laz"), pandas.read_parquet(tmp_path / "out.parquet")
+    np.testing.assert_array_equal(las.intensity, laspy.read(scan).intensity)
+    ours = np.stack([las[f"feature_{axis}"] for axis in range(3)], axis=1)
+    np.testing.assert_array_equal(ours, table[[f"feature_{axis}" for axis in range(3)]].to_numpy())
+    assert table["row"].tolist() == list(range(COUNT))
+    # All points of a scan, in blocks that hold most of it: centred, uncorrelated, the longest axis first.
+    assert np.abs(ours.mean(axis=0)).max() < 0.35 * ours.std(axis=0).max()
+    assert ours.std(axis=0).tolist() == sorted(ours.std(axis=0).tolist(), reverse=True)
+    with pytest.raises(SettingError, match="axes must be at least 1"):
+        embed_points(run, scan, tmp_path / "no.laz", axes=0)
+
+
 def test_command__says_what_it_wrote(run: Path, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["segment", str(run), str(scan), "--out", str(tmp_path / "out.laz"), "--size", "2", "--device", "cpu"])
     assert "700 points in " in capsys.readouterr().out
+    out = str(tmp_path / "features.ply")
+    main(["embed", str(run), "--data", str(scan), "--per-point", "--axes", "2", "--size", "4", "--out", out])
+    assert "2 columns for every point" in capsys.readouterr().out
     assert Run.open(run).is_supervised

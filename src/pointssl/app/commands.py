@@ -52,8 +52,15 @@ def embed(
     bf16: bool = False,
     whiten: Literal["no", "kept", "own"] = "no",
     defuse: bool = False,
+    per_point: bool = False,
+    axes: int = 16,
+    size: float = 1.0,
+    overlap: float = 0.0,
+    centre: bool = True,
 ) -> None:
     """Write one vector per cloud, with names and labels, to a .parquet, .npz or .csv file.
+
+    With --per-point the data is one large scan, and a copy of it is written in which every point has its feature.
 
     Args:
         run: folder of the run, a name that `pointssl models` lists, or hf:OWNER/MODEL; where --data is left out, the
@@ -68,6 +75,11 @@ def embed(
         bf16: encode in bf16.
         whiten: make neighbours better: by the whitening `kept` with the encoder, or by one of these clouds' `own`.
         defuse: in a csv, put an apostrophe before names that a spreadsheet would compute (they begin with =, +, -, @).
+        per_point: write the feature of every point of a scan, to .las or .laz (of one of those), .ply or .parquet.
+        axes: with --per-point, how many principal axes of the point features are written.
+        size: with --per-point, side of the square blocks that the encoder is given, in the scan's units.
+        overlap: with --per-point, what neighbouring blocks share; features are averaged there.
+        centre: with --per-point, count x and y from the middle of each block.
     """
     from pointssl.data.files.columns import with_columns
     from pointssl.errors import SettingError
@@ -79,6 +91,12 @@ def embed(
             raise SettingError(f"{run} is a run; say which clouds it is to encode: --data CLOUDS")
         run, data = shipped.default(), run
         _print(f"encoder: {run}")
+    if per_point:
+        from pointssl.evaluation.scan_output import embed_points
+
+        width = embed_points(run, data, out, axes=axes, size=size, overlap=overlap, centre=centre, device=device)
+        _say(f"{width} columns for every point", out)
+        return
     data = with_columns(data, columns)
     found = write(
         run, data, out, split=split, points=points, seed=seed, device=device, bf16=bf16, whiten=whiten, defuse=defuse

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
 
 from pointssl.data.cloud import Points
 from pointssl.data.cut.cut import cut
@@ -20,15 +21,21 @@ from pointssl.data.files.annotated import annotate, check_target
 from pointssl.data.files.chunks import SCANS, open_scans
 from pointssl.data.files.kinds import kind_of
 from pointssl.data.store.dataset import PackedDataset
-from pointssl.errors import DataError, Interrupted, SettingError
+from pointssl.errors import DataError, Interrupted, RunError, SettingError
 from pointssl.files import atomic_file, explain_full_disk, lock, write_json
+from pointssl.ops.whitening import fit_whitening
 from pointssl.progress import bar
 from pointssl.runs.device import choose_device
 from pointssl.runs.run import Run
 from pointssl.runs.weights import digest
-from pointssl.train.point_scores import probabilities
+from pointssl.train.point_scores import of_every_point, probabilities
 
 NAMES = ("label", "confidence")
+FITTED_BLOCKS, FITTED_POINTS = 64, 1024
+"""Blocks, and points of each, that the axes of features are found on."""
+
+Found = Callable[[Points, int], Float32[np.ndarray, "n k"]]
+"""From the points of a block and its number to a row for each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +108,74 @@ def segment(
         counts[:] += np.bincount(best, minlength=len(counts))
         return {"label": best.astype(np.uint8), "confidence": rows.max(axis=1).astype(np.float32)}
 
-    blocks = write_back(scan, out, found, columns, len(network.parts), plan, size=size, overlap=overlap, centre=centre)
+    blocks = write_back(
+        scan, out, lambda _: found, columns, len(network.parts), plan, size=size, overlap=overlap, centre=centre
+    )
     named = {name: int(count) for name, count in zip(network.parts, counts, strict=True)}
     return Labelled(path=out, points=int(counts.sum()), blocks=blocks, parts=named)
+
+
+def embed_points(
+    run: Run | Path | str,
+    scan: Path | str,
+    out: Path | str,
+    *,
+    axes: int = 16,
+    size: float = 1.0,
+    overlap: float = 0.0,
+    centre: bool = True,
+    device: str | None = None,
+) -> int:
+    """Write a copy of a scan in which every point has its feature, `feature_0` and so on; return how many columns.
+
+    The encoder's point features are standardised and turned onto their longest `axes`, found on points of up to
+    `FITTED_BLOCKS` blocks that are spread evenly over the scan. Otherwise as `segment`, and raises the same.
+    """
+    run, scan, out = Run.open(run), Path(scan), Path(out)
+    if axes < 1:
+        raise SettingError(f"axes must be at least 1, got {axes}")
+    encoder, reading, chosen = run.encoder(), run.reading, choose_device(device)
+    width = min(axes, encoder.point_dim)
+    names = tuple(f"feature_{axis}" for axis in range(width))
+    check_source(scan, out, names)
+    encoder.to(chosen)
+    middle = size / 2 if centre else 0.0
+
+    def say(batch: Float[Tensor, "g n 3"]) -> Float[Tensor, "g n d"]:
+        made: Tensor = encoder(batch).points
+        if not made.isfinite().all():
+            raise RunError("the encoder's point features are NaN or infinite; its weights or these points are damaged")
+        return made
+
+    def raw(xyz: Points, cloud: int) -> Float32[np.ndarray, "n d"]:
+        return of_every_point(say, xyz, reading, cloud=cloud, device=chosen)
+
+    def prepared(store: PackedDataset) -> Found:
+        some = np.unique(np.linspace(0, len(store) - 1, FITTED_BLOCKS).astype(int)).tolist()
+        blocks = [from_middle(store.xyz(cloud), middle) for cloud in some]
+        rows = [raw(xyz[:: max(1, len(xyz) // FITTED_POINTS)], cloud) for xyz, cloud in zip(blocks, some, strict=True)]
+        try:
+            turned = fit_whitening(np.concatenate(rows), axes=width, power=0.0)
+        except ValueError as error:
+            raise RunError(f"the encoder says the same of all points of {scan}, so there are no axes") from error
+        short = width - turned.turn.shape[1]
+        return lambda xyz, cloud: np.pad(turned(raw(xyz, cloud)), ((0, 0), (0, short)))
+
+    def columns(rows: Float32[np.ndarray, "m k"]) -> dict[str, np.ndarray]:
+        return {name: np.ascontiguousarray(rows[:, axis]) for axis, name in enumerate(names)}
+
+    plan = {
+        "weights": digest(encoder),
+        "cut": [size, overlap, centre],
+        "read": [reading.points, reading.normalise, width],
+    }
+    write_back(scan, out, prepared, columns, width, plan, size=size, overlap=overlap, centre=centre)
+    return width
+
+
+def from_middle(xyz: Points, middle: float) -> Points:
+    """Return a block counted from its middle in x and y, which lies at `middle`."""
+    return xyz - np.array([middle, middle, 0], dtype=np.float32)
 
 
 def check_source(scan: Path, out: Path, names: tuple[str, ...]) -> None:
@@ -120,7 +192,7 @@ def check_source(scan: Path, out: Path, names: tuple[str, ...]) -> None:
 def write_back(
     scan: Path,
     out: Path,
-    found: Callable[[Points, int], Float32[np.ndarray, "n k"]],
+    prepared: Callable[[PackedDataset], Found],
     columns: Callable[[Float32[np.ndarray, "m k"]], dict[str, np.ndarray]],
     width: int,
     plan: Mapping[str, object],
@@ -129,7 +201,10 @@ def write_back(
     overlap: float,
     centre: bool,
 ) -> int:
-    """Give every block of a scan to `found`, and write `columns` of the mean of its rows; return how many blocks."""
+    """Give every block of a scan to what `prepared` makes of all blocks, and write `columns` of the mean of its rows.
+
+    Returns how many blocks there were.
+    """
     work = out.with_name(f"{out.name}.work")
     try:
         scans = open_scans(scan)
@@ -144,7 +219,7 @@ def write_back(
             if not (work / "blocks").exists():
                 cut(scan, work / "blocks", size=size, overlap=overlap)
             store = PackedDataset(work / "blocks")
-            files = _find(work, store, found, size / 2 if centre else 0.0)
+            files = _find(work, store, prepared, size / 2 if centre else 0.0)
             with bar(f"writing {out.name}", scans[0].count) as line, atomic_file(out) as partial:
                 annotate(scans[0], partial, lambda rows: columns(_mean(files, rows, width)), line.advance)
         except KeyboardInterrupt:
@@ -167,20 +242,21 @@ def _prepare(work: Path, plan: Mapping[str, object], out: Path) -> None:
 
 
 def _find(
-    work: Path, store: PackedDataset, found: Callable[[Points, int], Float32[np.ndarray, "n k"]], middle: float
+    work: Path, store: PackedDataset, prepared: Callable[[PackedDataset], Found], middle: float
 ) -> list[tuple[Path, Path]]:
     """Give every block that is not done to the network; return the files of places and of values of each shard."""
     files, start = [], 0
+    found: Found | None = None
     with bar("blocks", len(store)) as line:
         for number, shard in enumerate(store.manifest.shards):
             index, values = work / f"index-{number:05d}.npy", work / f"values-{number:05d}.npy"
             files.append((index, values))
             if not index.is_file():  # written last
+                found = found or prepared(store)
                 places, rows = [], []
                 for cloud in range(start, start + shard.clouds):
                     block = store[cloud]
-                    xyz = block.points - np.array([middle, middle, 0], dtype=np.float32)
-                    rows.append(found(xyz, cloud).astype(np.float16))
+                    rows.append(found(from_middle(block.points, middle), cloud).astype(np.float16))
                     places.append(block.channels["index"][:, 0])
                     line.advance()
                 order = np.argsort(np.concatenate(places), kind="stable")

@@ -5,12 +5,13 @@ groups of that size, the last one filled up with points of the others, and every
 several votes this is done as often, and a point gets the mean of its probabilities.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
 
 from pointssl import progress
 from pointssl.data.batches import shuffled, unit_sphere
@@ -37,6 +38,30 @@ def groups_of(points: int, size: int, seed: int, cloud: int = 0) -> Int64[np.nda
 
 
 @torch.no_grad()
+def of_every_point(
+    say: Callable[[Float[Tensor, "g n 3"]], Float[Tensor, "g n k"]],
+    xyz: Points,
+    reading: ReadConfig,
+    *,
+    votes: int = 1,
+    seed: int = 0,
+    cloud: int = 0,
+    device: torch.device | None = None,
+) -> Float32[np.ndarray, "n k"]:
+    """Return the mean of what `say` says of every stored point in the groups that it is in; groups are on `device`."""
+    total: Float32[np.ndarray, "n k"] | None = None
+    seen = np.zeros(len(xyz), dtype=np.float32)
+    for rows in _passes(len(xyz), reading.points, votes, seed, cloud):
+        batch = xyz[rows]
+        batch = unit_sphere(batch) if reading.normalise else batch
+        made = say(torch.from_numpy(batch).to(device or "cpu")).float().cpu().numpy()
+        total = np.zeros((len(xyz), made.shape[-1]), dtype=np.float32) if total is None else total
+        np.add.at(total, rows.reshape(-1), made.reshape(-1, made.shape[-1]))
+        np.add.at(seen, rows.reshape(-1), 1)
+    assert total is not None
+    return total / seen[:, None]
+
+
 def probabilities(
     network: PointSegmenter,
     xyz: Points,
@@ -53,24 +78,18 @@ def probabilities(
     `category` is the class of the cloud: where the network knows its parts, all others get 0. Raises `RunError` where
     logits are not finite.
     """
-    chosen = torch.device("cpu") if device is None else device
-    total: Float32[np.ndarray, "n k"] | None = None
-    seen = np.zeros(len(xyz), dtype=np.float32)
-    for rows in _passes(len(xyz), reading.points, votes, seed, cloud):
-        batch = xyz[rows]
-        batch = unit_sphere(batch) if reading.normalise else batch
-        told = None if category is None else torch.full((len(rows),), category, device=chosen)
-        logits = network(torch.from_numpy(batch).to(chosen), told if network.categories else None).float()
+
+    def say(batch: Float[Tensor, "g n 3"]) -> Float[Tensor, "g n k"]:
+        told = None if category is None else torch.full((len(batch),), category, device=batch.device)
+        logits = network(batch, told if network.categories else None).float()
         if not logits.isfinite().all():
             raise RunError("the segmenter's logits are NaN or infinite; its weights or these points are damaged")
         if network.allowed is not None and category is not None and category < len(network.allowed):
-            logits = logits.masked_fill(~torch.from_numpy(network.allowed[category]).to(chosen), -torch.inf)
-        made = logits.softmax(dim=-1).cpu().numpy()
-        total = np.zeros((len(xyz), made.shape[-1]), dtype=np.float32) if total is None else total
-        np.add.at(total, rows.reshape(-1), made.reshape(-1, made.shape[-1]))
-        np.add.at(seen, rows.reshape(-1), 1)
-    assert total is not None
-    return total / seen[:, None]
+            logits = logits.masked_fill(~torch.from_numpy(network.allowed[category]).to(batch.device), -torch.inf)
+        shares: Tensor = logits.softmax(dim=-1)
+        return shares
+
+    return of_every_point(say, xyz, reading, votes=votes, seed=seed, cloud=cloud, device=device)
 
 
 def _passes(points: int, size: int, votes: int, seed: int, cloud: int) -> Iterator[Int64[np.ndarray, "g n"]]:

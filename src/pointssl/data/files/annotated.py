@@ -1,11 +1,12 @@
-"""A scan written again with further columns for every point, a piece at a time: las, laz, ply.
+"""A scan written again with further columns for every point, a piece at a time: las, laz, ply, parquet.
 
 From las or laz to las or laz everything that the file says stays as it is, bit for bit: scale, offset, all fields and
-records; the new columns are extra bytes, as the standard has them. Any scan can become a binary ply with the columns
-that are read of it.
+records; the new columns are extra bytes, as the standard has them. Any scan can become a binary ply, or a
+parquet table, with the columns that are read of it.
 """
 
 import copy
+import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from pointssl.errors import SettingError
 Columns = Callable[[Int64[np.ndarray, " m"]], Mapping[str, Array]]
 """From the places of some points in their file, rising, to the new columns, by name."""
 
-KINDS = (".las", ".laz", ".ply")
+KINDS = (".las", ".laz", ".ply", ".parquet")
 
 _PLY = {
     "i1": "char",
@@ -40,7 +41,9 @@ def check_target(source: Path, out: Path, names: tuple[str, ...]) -> None:
     """Refuse, before any work, an ending that cannot be written, or columns that the file has already."""
     if kind_of(out) not in KINDS:
         raise SettingError(f"{out} must end in one of {' '.join(KINDS)}")
-    if kind_of(out) == ".ply":
+    if kind_of(out) == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise SettingError(f"{out}: writing parquet needs one more package: pip install 'pointssl[parquet]'")
+    if kind_of(out) in (".ply", ".parquet"):
         return
     if kind_of(source) not in (".las", ".laz"):
         raise SettingError(f"{out}: only a las or laz becomes one again; write a {kind_of(source)} to a .ply")
@@ -54,6 +57,8 @@ def annotate(scan: Scan, out: Path, columns: Columns, told: Callable[[int], None
     """Write the points of `scan` with their new columns to `out`, in the order of the file; `check_target` first."""
     if kind_of(out) == ".ply":
         _ply(scan, out, columns, told)
+    elif kind_of(out) == ".parquet":
+        _parquet(scan, out, columns, told)
     else:
         _las(scan, out, columns, told)
 
@@ -101,6 +106,22 @@ def _ply(scan: Scan, out: Path, columns: Columns, told: Callable[[int], None]) -
             told(len(rows))
         file.seek(place)
         file.write(str(written).rjust(room).encode())
+
+
+def _parquet(scan: Scan, out: Path, columns: Columns, told: Callable[[int], None]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    writer: Any = None
+    try:
+        for chunk in scan.chunks():
+            table = pyarrow.table({"row": chunk.rows, **chunk.columns, **columns(chunk.rows)})
+            writer = writer or parquet.ParquetWriter(out, table.schema)
+            writer.write_table(table)
+            told(len(chunk.rows))
+    finally:
+        if writer is not None:
+            writer.close()
 
 
 def _type_of(values: Array) -> str:

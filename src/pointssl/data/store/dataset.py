@@ -186,6 +186,11 @@ class PackedDataset:
         return up if up in ("x", "y", "z") else "y"
 
     @property
+    def part_names(self) -> tuple[str, ...]:
+        """What the numbers of the channel `part` mean, as far as it was known when the store was packed."""
+        return tuple(str(name) for name in self.manifest.settings.get("part_names", ()))
+
+    @property
     def splits(self) -> tuple[str, ...]:
         """The splits of the store."""
         return tuple(sorted(set(self.manifest.clouds.split)))

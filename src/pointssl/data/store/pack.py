@@ -21,6 +21,7 @@ from pointssl.data.files.columns import parted, stated_columns
 from pointssl.data.files.dataset import read_entries, require_readable
 from pointssl.data.files.scan import Entry, Failure, Listing, scan
 from pointssl.data.open import Data, open_dataset, splits_of
+from pointssl.data.point_labels import part_names
 from pointssl.data.store.dataset import PackedDataset, is_store
 from pointssl.data.store.manifest import write_manifest
 from pointssl.data.store.resumable import (
@@ -141,6 +142,9 @@ def _pack(
     settings: dict[str, Any] = {"points": points, "seed": seed}
     if up is not None or sets:
         settings["up"] = up or up_of(next(iter(sets.values())))
+    named = part_names(next(iter(sets.values()))) if sets else ()
+    if named:
+        settings["part_names"] = list(named)
     if columns is not None:
         columns = stated_columns(columns)
         settings["columns"] = list(columns)
