@@ -121,10 +121,9 @@ def test_evaluate__sets_without_parts_are_refused() -> None:
         parts.probe(world(splits=open_splits((plain, plain), classes=False)))
 
 
-def test_score__is_the_mean_over_shapes() -> None:
-    # The probe's own arithmetic against the one function of the rule, on a head that is wrong somewhere.
+def test_probe__a_fifth_of_the_labels_is_enough_for_a_wide_gap() -> None:
     given = world(arms={"pretrained": lambda _: Seeing()})
-    splits, made = labelled_splits(given.splits, fraction=0.02)
+    splits, made = labelled_splits(given.splits, fraction=0.2)
     shapes = parts._probed(Seeing(), splits, made.allowed, given.encode, 0, "")
     assert len(shapes) == 6
-    assert segmentation.instance_and_class_iou(shapes.astype(np.float64), np.arange(6) % 2)[0] > 0.8
+    assert segmentation.instance_and_class_iou(shapes.astype(np.float64), np.arange(6) % 2)[0] > 0.95
