@@ -7,7 +7,7 @@ import pytest
 
 from pointssl.app import cli
 from pointssl.errors import SettingError
-from pointssl.methods import ClassifyConfig
+from pointssl.methods import ClassifyConfig, SegmentConfig
 from pointssl.runs.config import from_json, to_json
 from pointssl.runs.run import Run
 from pointssl.train.recipes import TRAIN_RECIPES, train_recipe
@@ -25,10 +25,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", TRAIN_RECIPES)
-def test_recipe__survives_json_and_classifies(name: str) -> None:
+def test_recipe__survives_json_and_learns_from_labels(name: str) -> None:
     config = train_recipe(name)
     assert from_json(to_json(config)) == config
-    assert isinstance(config.method, ClassifyConfig)
+    assert isinstance(config.method, ClassifyConfig | SegmentConfig)
 
 
 def test_recipes__arms_differ_in_the_loss_alone() -> None:

@@ -83,7 +83,7 @@ def test_splits__names_and_unlearned_parts() -> None:
 
 def test_splits__a_store_keeps_the_names_of_parts(tmp_path: Path) -> None:
     pack("synthetic:12", tmp_path / "store", points=64)
-    assert part_names(open_dataset(tmp_path / "store", "train")) == part_names(open_dataset("synthetic:12"))
+    assert part_names(open_dataset(tmp_path / "store")) == part_names(open_dataset("synthetic:12"))
     assert part_names(Subset(open_dataset("synthetic:12"), np.arange(3), "three"))[0] == "arm"
     pack(halves(), tmp_path / "plain", points=None)
     assert part_names(open_dataset(tmp_path / "plain")) == ()

@@ -68,7 +68,8 @@ def _text(evaluation: Evaluation) -> str:
 
 
 def test_measure__every_protocol_has_both_arms(tmp_path: Path) -> None:
-    result = suite.measure(_bench(tmp_path, seeds=(0,)), tuple(PROTOCOLS), run="here", folder=tmp_path)
+    of_clouds = tuple(name for name in PROTOCOLS if not name.startswith("part-"))  # boxes have no parts
+    result = suite.measure(_bench(tmp_path, seeds=(0,)), of_clouds, run="here", folder=tmp_path)
     for name in result.protocols():
         ours, twin = result.score(name, "pretrained"), result.score(name, "untrained")
         assert ours is not None
