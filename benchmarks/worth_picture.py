@@ -123,7 +123,7 @@ def against_clouds(place: "Axes", rows: Rows, _test: str) -> None:
         )
         plain = [row for row in mine if row["method"] == "untrained"]
         if seen and plain:
-            start = min(row["clouds"] for row in seen) / 3
+            start = min(row["clouds"] for row in rows if row["clouds"]) / 3  # the same for all networks
             band(
                 place,
                 [start, *(row["clouds"] for row in seen)],
@@ -148,7 +148,7 @@ def against_labels(place: "Axes", rows: Rows, _test: str) -> None:
             wanted = (network, method, data, clouds)
             mine = [r for r in rows if (r["network"], r["method"], r["data"], r["clouds"]) == wanted]
             mine.sort(key=lambda row: FEW[row["probe"]])
-            if mine:
+            if len(mine) > 1:
                 label = f"{name}, {'untrained' if method == 'untrained' else 'contrast on generated shapes'}"
                 band(place, [100 * FEW[row["probe"]] for row in mine], mine, label, color=colour, linestyle=line)
 

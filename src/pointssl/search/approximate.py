@@ -9,6 +9,11 @@ from jaxtyping import Float32, Float64, Int64
 
 from pointssl.errors import SettingError
 
+CONNECTIVITY = 32
+"""Links of each vector; twice the library's own number, for vectors of 128 numbers."""
+EFFORT = 256
+"""Candidates that are held while the graph is built and asked; the library's own are 128 and 64."""
+
 
 def nearest(
     vectors: Float32[np.ndarray, "m d"], queries: Float32[np.ndarray, "q d"], k: int
@@ -26,7 +31,14 @@ def build(vectors: Float32[np.ndarray, "m d"]) -> object:
         raise SettingError(
             "the engine usearch needs a library; pip install 'pointssl[search]', or take exact"
         ) from error
-    graph = Index(ndim=vectors.shape[1], metric="cos", dtype="f32")
+    graph = Index(
+        ndim=vectors.shape[1],
+        metric="cos",
+        dtype="f32",
+        connectivity=CONNECTIVITY,
+        expansion_add=EFFORT,
+        expansion_search=EFFORT,
+    )
     graph.add(np.arange(len(vectors)), vectors)
     return graph
 
