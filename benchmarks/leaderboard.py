@@ -80,7 +80,8 @@ def clouds(options: Options, network: Network, method: str) -> int:
 def mine(options: Options) -> list[Cell]:
     """Return all finished cells that a table of methods at this size is made of."""
     seen = {(network, m, clouds(options, network, m)) for network, m in product(options.backbones, options.methods)}
-    return [cell for cell in finished() if cell.method == "untrained" or asked(cell, options, seen)]
+    ours = [cell for cell in finished() if cell.network in options.backbones]
+    return [cell for cell in ours if cell.method == "untrained" or asked(cell, options, seen)]
 
 
 def asked(cell: Cell, options: Options, seen: set[tuple[Network, str, int]]) -> bool:
