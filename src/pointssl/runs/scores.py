@@ -43,7 +43,7 @@ class PointScores:
     """Mean over clouds of the mean over the parts of their class, absent and not predicted counting 1; None where
     clouds have no classes."""
     class_miou: float | None
-    """The same, meaned within each class of clouds first."""
+    """The same, averaged within each class of clouds first."""
     parts: list[str]
     """Names, in the order of the matrix."""
     ious: list[float | None]
